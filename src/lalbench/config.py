@@ -1,0 +1,336 @@
+"""The study file as one typed model; the JSON schema in ``workflow/schemas`` is made from it.
+
+Everything here is plain data: names are checked against the registries in :mod:`lalbench.study`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
+
+from lalbench.errors import UserError
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
+
+
+def _safe_name(value: str) -> str:
+    # Names become folder names and words of shell commands.
+    if not _NAME.fullmatch(value):
+        raise ValueError(
+            "must be letters, digits, '.', '_' or '-', at most 80, starting with a letter or digit"
+        )
+    return value
+
+
+def _name_only(value: Any) -> Any:
+    """``random`` is short for ``{name: random}``."""
+    return {"name": value} if isinstance(value, str) else value
+
+
+SafeName = Annotated[str, AfterValidator(_safe_name)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, strict=True)
+
+
+class _Labelled(_Model):
+    name: SafeName = Field(description="Name in the catalogue or registry, or any new name.")
+    label: SafeName = Field(default="", description="Unique name in the results (default: name).")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_label(cls, content: Any) -> Any:
+        if isinstance(content, Mapping) and "label" not in content and "name" in content:
+            return {**content, "label": content["name"]}
+        return content
+
+
+class Sizes(_Model):
+    """Rows of each part of a problem; the pool is the rest, or at most ``pool`` rows."""
+
+    test: int = Field(default=200, ge=2)
+    reward: int = Field(default=100, ge=2)
+    annotated: int = Field(default=100, ge=2)
+    pool: int | None = Field(default=None, ge=1)
+
+
+class DatasetSpec(_Labelled):
+    """A data set: one of the catalogue, or a file of the user's (``path`` and ``target``)."""
+
+    path: str | None = Field(default=None, description="The user's CSV, Parquet or NPZ file.")
+    format: Literal["csv", "parquet", "npz"] | None = Field(
+        default=None, description="Format of path (default: by its ending)."
+    )
+    target: str | None = Field(default=None, description="Column (or NPZ array) with the labels.")
+    relabel: list[list[int | str]] | None = Field(
+        default=None,
+        description="Groups of original labels that become classes 0, 1, …; others are dropped.",
+    )
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="Options of a generator, for example n."
+    )
+    sizes: Sizes | None = Field(default=None, description="Sizes for this data set alone.")
+
+    @model_validator(mode="after")
+    def _file_needs_target(self) -> Self:
+        if self.path is not None and self.target is None:
+            raise ValueError(
+                "a file needs target, the name of its label column; add target: <column>"
+            )
+        if self.path is None and (self.target is not None or self.format is not None):
+            raise ValueError("target and format belong to a file; add path: <file> or remove them")
+        return self
+
+
+class SettingSpec(_Model):
+    """Class frequencies, score weights and fit weights: what makes an objective."""
+
+    name: SafeName
+    frequencies: list[float] = Field(
+        default=[1.0],
+        min_length=1,
+        description="Relative class frequencies by label, repeated cyclically; [1] is balanced.",
+    )
+    score_weights: Literal["inverse_frequency", "none"] | list[float] = "inverse_frequency"
+    fit_weights: Literal["none", "score"] | list[float] = "none"
+    rare_class: int | None = Field(
+        default=None, ge=0, description="Default: the lowest label with the smallest frequency."
+    )
+
+    @field_validator("frequencies")
+    @classmethod
+    def _positive(cls, value: list[float]) -> list[float]:
+        if any(not 0 < factor < float("inf") for factor in value):
+            raise ValueError("frequencies must be positive numbers; write for example [1, 10]")
+        return value
+
+    @field_validator("score_weights", "fit_weights")
+    @classmethod
+    def _non_negative(cls, value: Any) -> Any:
+        if isinstance(value, list) and (
+            any(not 0 <= weight < float("inf") for weight in value) or not any(value)
+        ):
+            raise ValueError("weights must be non-negative numbers, not all zero")
+        return value
+
+
+SETTINGS: Mapping[str, SettingSpec] = MappingProxyType(
+    {
+        setting.name: setting
+        for setting in (
+            SettingSpec(name="balanced"),
+            SettingSpec(name="imbalanced", frequencies=[1.0, 10.0]),
+            SettingSpec(name="imbalanced_weighted", frequencies=[1.0, 10.0], fit_weights="score"),
+        )
+    }
+)
+
+
+class ObjectiveSpec(_Model):
+    """What is to be improved: a named objective, or the user's function by import path."""
+
+    name: SafeName = "weighted_accuracy"
+    function: str | None = Field(default=None, description="Import path: package.module:function.")
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class ClassifierSpec(_Labelled):
+    """A task classifier: a named one, or any scikit-learn classifier by import path."""
+
+    class_path: str | None = Field(
+        default=None, alias="class", description="Import path: package.module:Class."
+    )
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class StrategySpec(_Labelled):
+    """A strategy: a named one, the user's own or a scikit-activeml one by import path."""
+
+    class_path: str | None = Field(
+        default=None, alias="class", description="Import path: package.module:Class."
+    )
+    options: dict[str, Any] = Field(default_factory=dict)
+    subsample: int | None = Field(
+        default=None, ge=1, description="Choose among this many random pool points only."
+    )
+
+
+class SeedRange(_Model):
+    """``{first: 42, count: 50}`` is short for fifty consecutive seeds."""
+
+    first: int = Field(ge=0)
+    count: int = Field(ge=1, le=100_000)
+
+
+def _expand_range(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        seeds = SeedRange.model_validate(value)
+        return list(range(seeds.first, seeds.first + seeds.count))
+    return value
+
+
+SeedList = Annotated[
+    list[Annotated[int, Field(ge=0, lt=2**32)]],
+    Field(min_length=1, json_schema_extra={"description": "Seeds, or {first: …, count: …}."}),
+    BeforeValidator(_expand_range, json_schema_input_type=list[int] | SeedRange),
+]
+
+
+class Seeds(_Model):
+    """Which (data seed, run seed) pairs are run."""
+
+    study: int = Field(default=0, ge=0, lt=2**32)
+    data: SeedList = Field(default=[42, 43, 44])
+    run: SeedList = Field(default=[42, 43, 44])
+    pairs: Literal["product", "matched"] = Field(
+        default="product", description="All combinations, or the n-th with the n-th."
+    )
+
+    @field_validator("data", "run")
+    @classmethod
+    def _distinct(cls, value: list[int]) -> list[int]:
+        twice = sorted({seed for seed in value if value.count(seed) > 1})
+        if twice:
+            raise ValueError(f"seed {twice[0]} stands twice; remove one")
+        return value
+
+    @model_validator(mode="after")
+    def _matched(self) -> Self:
+        if self.pairs == "matched" and len(self.data) != len(self.run):
+            raise ValueError(
+                f"pairs: matched needs as many data seeds ({len(self.data)}) as run seeds "
+                f"({len(self.run)}); make the lists equally long or use pairs: product"
+            )
+        return self
+
+
+class Blocks(_Model):
+    """Seed pairs per job, by the cost of what it runs; never changes a result."""
+
+    cheap: int = Field(default=50, ge=1, description="Problems and strategies without refits.")
+    oracle: int = Field(default=9, ge=1, description="Strategies that refit per candidate.")
+    learned: int = Field(default=3, ge=1, description="Strategies that train a network.")
+
+
+class Figures(_Model):
+    """Style of the figures; changing it reruns only them and the report."""
+
+    formats: list[Literal["svg", "png"]] = Field(default=["svg", "png"], min_length=1)
+    dpi: int = Field(default=150, ge=50, le=600)
+    width: float = Field(default=7.0, gt=2, le=20, description="Inches.")
+
+
+class Study(_Model):
+    """A study: the grid of trials from one validated file."""
+
+    study: SafeName = Field(description="Name of the study and of its results folder.")
+    description: str = ""
+    protocol: Literal["clean", "published"] = "clean"
+    results: str = Field(default="results", min_length=1, description="Folder for all studies.")
+    mirrors: list[str] = Field(
+        default=[], description="Folders or URLs tried in order before the sources of the data."
+    )
+    seeds: Seeds = Seeds()
+    datasets: list[Annotated[DatasetSpec, BeforeValidator(_name_only)]] = Field(min_length=1)
+    settings: list[Annotated[SettingSpec, BeforeValidator(lambda v: _setting(v))]] = Field(
+        min_length=1
+    )
+    sizes: Sizes = Sizes()
+    classifiers: list[Annotated[ClassifierSpec, BeforeValidator(_name_only)]] = Field(min_length=1)
+    strategies: list[Annotated[StrategySpec, BeforeValidator(_name_only)]] = Field(min_length=1)
+    objective: Annotated[ObjectiveSpec, BeforeValidator(_name_only)] = ObjectiveSpec()
+    steps: int = Field(default=10, ge=1)
+    budget: int = Field(default=1, ge=1, description="Points acquired per step.")
+    blocks: Blocks = Blocks()
+    figures: Figures = Figures()
+
+    @model_validator(mode="after")
+    def _unique_labels(self) -> Self:
+        for key in ("datasets", "classifiers", "strategies", "settings"):
+            labels = [getattr(entry, "label", entry.name) for entry in getattr(self, key)]
+            twice = sorted({label for label in labels if labels.count(label) > 1})
+            if twice:
+                raise ValueError(
+                    f'{key}: "{twice[0]}" stands twice; give one of them another '
+                    f"{'name' if key == 'settings' else 'label'}"
+                )
+        return self
+
+    @property
+    def folder(self) -> Path:
+        """Where this study's files go: ``<results>/<study>``."""
+        return Path(self.results) / self.study
+
+    def dataset(self, label: str) -> DatasetSpec:
+        """The data set labelled ``label``."""
+        return self._find("datasets", label)
+
+    def setting(self, name: str) -> SettingSpec:
+        """The setting called ``name``."""
+        return self._find("settings", name)
+
+    def classifier(self, label: str) -> ClassifierSpec:
+        """The classifier labelled ``label``."""
+        return self._find("classifiers", label)
+
+    def strategy(self, label: str) -> StrategySpec:
+        """The strategy labelled ``label``."""
+        return self._find("strategies", label)
+
+    def dataset_sizes(self, label: str) -> Sizes:
+        """Sizes in force for a data set: its own, else the study's."""
+        return self.dataset(label).sizes or self.sizes
+
+    def _find(self, key: str, label: str) -> Any:
+        for entry in getattr(self, key):
+            if getattr(entry, "label", entry.name) == label:
+                return entry
+        known = ", ".join(getattr(entry, "label", entry.name) for entry in getattr(self, key))
+        raise UserError(key, f'"{label}" is not in the study', f"choose one of {known}")
+
+
+def _setting(value: Any) -> Any:
+    """``balanced`` is short for the built-in setting of that name."""
+    if isinstance(value, str):
+        if value in SETTINGS:
+            return SETTINGS[value]
+        raise ValueError(
+            f'unknown setting "{value}"; choose one of {", ".join(SETTINGS)} or write a new one '
+            "as {name: …, frequencies: […]}"
+        )
+    return value
+
+
+def import_object(path: str, key: str) -> Any:
+    """The object at ``package.module:Name`` (or ``package.module.Name``).
+
+    Raises:
+        UserError: the module or the name does not exist; ``key`` says where the path stands.
+    """
+    module_name, _, name = path.partition(":") if ":" in path else path.rpartition(".")
+    if not module_name or not name:
+        raise UserError(key, f'"{path}" is no import path', "write package.module:Name")
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        raise UserError(
+            key, f'cannot import "{module_name}" ({error})', "install it or correct the path"
+        ) from error
+    if not hasattr(module, name):
+        raise UserError(key, f'"{module_name}" has no "{name}"', "correct the name after the colon")
+    return getattr(module, name)

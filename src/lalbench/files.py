@@ -1,0 +1,124 @@
+"""Atomic, deterministic files: a reader finds a whole file or none."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lalbench.errors import CorruptFileError, UserError
+
+
+@contextmanager
+def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yields a temporary path beside ``path`` and moves it into place when the block ends well.
+
+    The temporary name keeps the suffix of ``path``. Nothing is left behind when the block raises.
+
+    Raises:
+        UserError: the folder cannot be created or written to.
+    """
+    target = Path(path)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(
+            dir=target.parent, prefix=f".{target.stem[:40]}-", suffix=target.suffix
+        )
+    except OSError as error:
+        raise UserError(
+            str(target.parent),
+            f"cannot write here ({error.strerror})",
+            "choose a writable folder with the key results, or free the path",
+        ) from error
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        # mkstemp makes private files; results should have the permissions of any other file
+        temporary.chmod(0o666 & ~_umask())
+        _flush(temporary)
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Writes ``text`` as UTF-8 with ``\\n`` line ends, atomically."""
+    with atomic(path) as temporary:
+        temporary.write_bytes(text.encode())
+
+
+def write_json(path: str | os.PathLike[str], content: Any) -> None:
+    """Writes ``content`` as indented JSON with sorted keys, atomically."""
+    write_text(path, json.dumps(content, indent=2, sort_keys=True, allow_nan=False) + "\n")
+
+
+def write_npz(path: str | os.PathLike[str], arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Writes arrays as a compressed npz, atomically and with the same bytes for the same arrays.
+
+    Raises:
+        TypeError: an array has object type (it would need pickle).
+    """
+    for name, array in arrays.items():
+        if np.asarray(array).dtype.hasobject:
+            raise TypeError(f"array {name!r} has object type")
+    with atomic(path) as temporary, temporary.open("wb") as handle:
+        np.savez_compressed(handle, allow_pickle=False, **dict(arrays))
+
+
+def read_npz(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
+    """Reads all arrays of an npz file, without pickle.
+
+    Raises:
+        CorruptFileError: the file is missing, damaged or not an npz file.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as content:
+            return {name: content[name] for name in content.files}
+    except FileNotFoundError as error:
+        raise CorruptFileError(f"{path}: no such file; run the stage that writes it") from error
+    except Exception as error:  # zipfile, zlib and numpy each raise their own kinds
+        raise CorruptFileError(
+            f"{path}: cannot be read ({error}); delete it and run again"
+        ) from error
+
+
+def digest(content: Any) -> str:
+    """sha256 of the canonical JSON of ``content`` (sorted keys, no blanks)."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def array_digest(*arrays: NDArray[Any] | None) -> str:
+    """sha256 over type, shape and bytes of arrays; None counts as absent."""
+    state = hashlib.sha256()
+    for array in arrays:
+        if array is None:
+            state.update(b"absent")
+            continue
+        block = np.ascontiguousarray(array)
+        state.update(f"{block.dtype.str}{block.shape}".encode())
+        state.update(block.tobytes())
+    return state.hexdigest()
+
+
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,102 @@
+"""The two protocols: every difference is one named option (``docs/protocols.md``).
+
+``published`` follows the NPAL authors' released code, so that the published tables come out.
+``clean`` is how a study should be done. Code never asks which protocol is in force; it reads the one
+option it is about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal
+
+from lalbench.errors import UserError, suggest
+
+Options = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """One set of conventions; the numbers in brackets are rows of the table in ``docs/protocols.md``.
+
+    Attributes:
+        imbalancing: [1] ``run_seed_legacy``: Python's ``random.Random(seed)`` picks the surviving
+            rows, so the split depends on both seeds; ``data_seed``: the data stream picks them.
+        split: [2] ``sklearn_legacy``: ``train_test_split(random_state=data_seed)`` on row positions;
+            both protocols use the same function and sizes.
+        scaling: [3] ``scalar_all``: one mean and one std (ddof 0) over the whole imbalanced matrix;
+            ``per_feature``: per column, from annotated and pool rows only.
+        streams: [6, 17] ``released``: the generators of the authors' code; ``named``: ours.
+        simulation_size: [8] ``truncate``: ``int(q n)``; ``round``: ``round(q n)`` within [2, n - 1].
+        network_inputs: [10] ``global_divisor`` or ``per_feature``: to [-1, 1] per column.
+        ddof: [13] of the standard deviations in tables.
+        classifiers: [12] options that the protocol sets for classifiers, by name.
+        strategies: [5, 6, 7, 17] options that the protocol sets for strategies, by name.
+    """
+
+    name: str
+    imbalancing: Literal["run_seed_legacy", "data_seed"]
+    scaling: Literal["scalar_all", "per_feature"]
+    streams: Literal["released", "named"]
+    simulation_size: Literal["truncate", "round"]
+    network_inputs: Literal["global_divisor", "per_feature"]
+    ddof: Literal[0, 1]
+    classifiers: Options = field(default_factory=dict)
+    strategies: Options = field(default_factory=dict)
+
+
+_FIRST = {"ties": "argsort_first"}
+_LAST = {"ties": "argsort_last"}
+
+PUBLISHED = Protocol(
+    name="published",
+    imbalancing="run_seed_legacy",
+    scaling="scalar_all",
+    streams="released",
+    simulation_size="truncate",
+    network_inputs="global_divisor",
+    ddof=0,
+    classifiers={"logistic_regression": {"solver": "lbfgs_unscaled"}, "svm": {"tol": 1e-3}},
+    strategies={
+        "random": {"draws": "released"},
+        "entropy": _FIRST,
+        "margin": _FIRST,
+        "least_confident": _FIRST,
+        "f_score": _FIRST,
+        "k_center_greedy": {"ties": "first"},
+        "cbal": {"ties": "first", "variant": "npal"},
+        "hal_uniform": {"directions": "released", "draws": "released", "delta": 10.0, **_LAST},
+        "hal_gauss": {"directions": "released", "draws": "released", "delta": 10.0, **_LAST},
+        "oracle": _LAST,
+        "reward_oracle": _LAST,
+        "neural_process": {
+            "draws": "released",
+            "simulation_size": "truncate",
+            "input_scaling": "global_divisor",
+            **_LAST,
+        },
+    },
+)
+
+CLEAN = Protocol(
+    name="clean",
+    imbalancing="data_seed",
+    scaling="per_feature",
+    streams="named",
+    simulation_size="round",
+    network_inputs="per_feature",
+    ddof=1,
+    classifiers={"logistic_regression": {"solver": "newton"}, "svm": {"tol": 1e-8}},
+    strategies={},
+)
+
+PROTOCOLS: Mapping[str, Protocol] = MappingProxyType({p.name: p for p in (PUBLISHED, CLEAN)})
+
+
+def get(name: str) -> Protocol:
+    """The protocol called ``name``; raises :class:`UserError` for an unknown one."""
+    if name not in PROTOCOLS:
+        raise UserError("protocol", f'unknown protocol "{name}"', suggest(name, PROTOCOLS))
+    return PROTOCOLS[name]
