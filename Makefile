@@ -1,0 +1,76 @@
+# make help lists the targets. Every target makes its own environment on a fresh machine.
+
+PYTHON ?= python3
+VENV ?= .venv
+STUDY ?= config.yaml
+CORES ?= $(shell getconf _NPROCESSORS_ONLN)
+# An extra package index for torch, for example the one with CPU wheels.
+TORCH_INDEX ?=
+# Further options for snakemake (make study ARGS=--dry-run) and pytest (make test ARGS="-k oracle").
+ARGS ?=
+
+BIN := $(abspath $(VENV))/bin
+PIP = $(BIN)/python -m pip install --disable-pip-version-check --quiet $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+# Jobs of the workflow call the python of the environment.
+export PATH := $(BIN):$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help install dev slurm study test lint format schema lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo 'Variables: STUDY=$(STUDY) CORES=$(CORES) VENV=$(VENV) PYTHON=$(PYTHON) TORCH_INDEX=$(TORCH_INDEX) ARGS=$(ARGS)'
+
+install: $(VENV)/.installed ## make the environment that runs studies
+
+dev: $(VENV)/.installed-dev ## make the environment that runs tests and linters
+
+slurm: $(VENV)/.installed-slurm ## add the SLURM executor to the environment
+
+study: install ## run a study: make study STUDY=studies/npal-tabular.yaml CORES=8
+	snakemake --config study=$(STUDY) --cores $(CORES) $(ARGS)
+
+test: dev ## run the tests
+	pytest -q -n $(CORES) $(ARGS)
+
+lint: dev ## check format, style, types and the workflow
+	ruff check .
+	ruff format --check .
+	mypy
+	snakefmt --check Snakefile workflow
+	snakemake --lint
+
+format: dev ## rewrite the sources in the house format
+	ruff check --fix-only .
+	ruff format .
+	snakefmt Snakefile workflow
+
+schema: install ## write workflow/schemas/study.schema.json from the study model
+	python -m lalbench schema > workflow/schemas/study.schema.json.new
+	mv workflow/schemas/study.schema.json.new workflow/schemas/study.schema.json
+
+lock: ## resolve the dependencies afresh and write the lock files
+	envs/lock.sh $(PYTHON) $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+
+clean: ## remove the environment and all caches, but no results
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist src/*.egg-info
+	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lalbench needs Python 3.11 or newer: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+
+# A stamp is newer than the lock it was made from; the package itself is linked, so that edits count
+# at once.
+$(VENV)/.installed: envs/requirements.txt pyproject.toml | $(BIN)/python
+	$(PIP) -r envs/requirements.txt
+	$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: envs/requirements-dev.txt $(VENV)/.installed
+	$(PIP) -r envs/requirements-dev.txt -c envs/requirements.txt
+	@touch $@
+
+$(VENV)/.installed-slurm: envs/requirements-slurm.txt $(VENV)/.installed
+	$(PIP) -r envs/requirements-slurm.txt -c envs/requirements.txt
+	@touch $@
