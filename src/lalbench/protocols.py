@@ -72,7 +72,6 @@ PUBLISHED = Protocol(
         "oracle": _LAST,
         "reward_oracle": _LAST,
         "neural_process": {
-            "draws": "released",
             "simulation_size": "truncate",
             "input_scaling": "global_divisor",
             **_LAST,

@@ -1,0 +1,229 @@
+"""``python -m lalbench``: one sub-command per stage of the workflow, and a few for people."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from lalbench.config import Study
+from lalbench.errors import LalbenchError, UserError
+
+Command = Callable[[argparse.Namespace], None]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one sub-command; returns 0, or 1 for a failure and 2 for bad input, said in a sentence."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.command(options)
+    except UserError as error:
+        print(f"lalbench: {error}", file=sys.stderr)
+        return 2
+    except LalbenchError as error:
+        print(f"lalbench: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"lalbench: {where}{error.strerror or error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _study(options: argparse.Namespace, check_names: bool = False) -> Study:
+    from lalbench.study import load_study
+
+    study = load_study(options.study, check_names=check_names)
+    changes = {"results": options.results} if getattr(options, "results", None) else {}
+    return study.model_copy(update=changes)
+
+
+def _validate(options: argparse.Namespace) -> None:
+    study = _study(options, check_names=True)
+    print(f"{options.study}: study {study.study} is valid")
+
+
+def _plan(options: argparse.Namespace) -> None:
+    from lalbench import plan
+
+    print(plan.describe(_study(options, check_names=True)))
+
+
+def _schema(options: argparse.Namespace) -> None:
+    from lalbench import files
+
+    schema = Study.model_json_schema(by_alias=True)
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    if options.output is None:
+        print(json.dumps(schema, indent=2, sort_keys=True))
+    else:
+        files.write_json(options.output, schema)
+
+
+def _fetch(options: argparse.Namespace) -> None:
+    from lalbench.stages import fetch
+
+    fetch.run(_study(options), options.dataset, options.output)
+
+
+def _problems(options: argparse.Namespace) -> None:
+    from lalbench.stages import problems
+
+    problems.run(
+        _study(options),
+        options.dataset,
+        options.setting,
+        options.block,
+        options.data,
+        options.output,
+    )
+
+
+def _episodes(options: argparse.Namespace) -> None:
+    from lalbench.stages import learning
+
+    learning.episodes(_study(options), _inputs(options), options.output)
+
+
+def _learn(options: argparse.Namespace) -> None:
+    from lalbench.stages import learning
+
+    learning.learn(_study(options), _inputs(options), options.episodes, options.output)
+
+
+def _trials(options: argparse.Namespace) -> None:
+    from lalbench.stages import trials
+
+    trials.run(
+        _study(options),
+        _inputs(options),
+        options.output,
+        options.timings,
+        options.learned,
+        options.curves,
+    )
+
+
+def _inputs(options: argparse.Namespace) -> object:
+    from lalbench.stages.learning import Inputs
+
+    return Inputs(
+        options.dataset,
+        options.setting,
+        options.classifier,
+        options.strategy,
+        options.block,
+        options.data,
+        options.problems,
+    )
+
+
+def _tables(options: argparse.Namespace) -> None:
+    from lalbench.stages import tables
+
+    tables.run(_study(options), options.output)
+
+
+def _figures(options: argparse.Namespace) -> None:
+    from lalbench.stages import figures
+
+    figures.run(_study(options), options.output)
+
+
+def _report(options: argparse.Namespace) -> None:
+    from lalbench.stages import report
+
+    report.run(_study(options), options.output)
+
+
+def _manifest(options: argparse.Namespace) -> None:
+    from lalbench.stages import manifest
+
+    manifest.run(_study(options), options.output)
+
+
+def _reproduction(options: argparse.Namespace) -> None:
+    from lalbench.results.reproduction import write_reproduction
+
+    write_reproduction(_study(options).folder, options.reference, options.output)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m lalbench", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, command, text in (
+        ("validate", _validate, "check a study file"),
+        ("plan", _plan, "say what a study will run"),
+    ):
+        sub = _command(commands, name, command, text)
+        sub.add_argument("study", help="study file")
+        sub.add_argument("--results", help="results folder, instead of the study's")
+    schema = _command(commands, "schema", _schema, "write the JSON schema of study files")
+    schema.add_argument("--output", type=Path)
+    _stage(commands, "fetch", _fetch, "get a data set", "dataset")
+    _stage(commands, "problems", _problems, "split a data set", "dataset", "setting", "block")
+    cell = ("dataset", "setting", "classifier", "strategy", "block")
+    _stage(commands, "episodes", _episodes, "simulate and score episodes", *cell)
+    learn = _stage(commands, "learn", _learn, "train a learned strategy", *cell)
+    learn.add_argument("--episodes", type=Path, required=True)
+    trials = _stage(commands, "trials", _trials, "run trials", *cell)
+    trials.add_argument("--timings", type=Path, required=True)
+    trials.add_argument("--learned", type=Path)
+    trials.add_argument("--curves", type=Path)
+    for name, command, text in (
+        ("tables", _tables, "write tables"),
+        ("figures", _figures, "write figures"),
+        ("report", _report, "write the report"),
+        ("manifest", _manifest, "write the manifest"),
+    ):
+        _stage(commands, name, command, text)
+    reproduction = _stage(
+        commands, "reproduction", _reproduction, "compare a study with published numbers"
+    )
+    reproduction.add_argument("--reference", type=Path, default=Path("studies/reference"))
+    return parser
+
+
+def _command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    command: Command,
+    text: str,
+) -> argparse.ArgumentParser:
+    sub = commands.add_parser(name, help=text, description=text)
+    sub.set_defaults(command=command)
+    return sub
+
+
+def _stage(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    command: Command,
+    text: str,
+    *labels: str,
+) -> argparse.ArgumentParser:
+    sub = _command(commands, name, command, text)
+    sub.add_argument("--study", required=True, help="study file")
+    sub.add_argument("--results", help="results folder, instead of the study's")
+    sub.add_argument("--output", type=Path, required=True)
+    for label in labels:
+        sub.add_argument(f"--{label}", required=True)
+    if "setting" in labels:
+        sub.add_argument("--data", type=Path, required=True, help="output of fetch")
+    if "strategy" in labels:
+        sub.add_argument("--problems", type=Path, nargs="+", required=True)
+    return sub
+
+
+if __name__ == "__main__":
+    # Block the broken-pipe traceback of `… plan | head` at the last moment, when output is flushed.
+    try:
+        code = main()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    sys.exit(code)

@@ -1,0 +1,178 @@
+"""The grid of a study: seed pairs, blocks, cells, and what each stage reads.
+
+Imported by the Snakefile, which is parsed again in every remote job: nothing heavy here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from lalbench import protocols
+from lalbench.config import Study
+from lalbench.errors import UserError
+
+CostClass = Literal["cheap", "oracle", "learned"]
+Stage = Literal["fetch", "problems", "episodes", "learn", "trials", "tables", "figures", "report"]
+Pair = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Consecutive seed pairs that one job runs; ``id`` is ``"000"``, ``"001"``, …"""
+
+    id: str
+    pairs: tuple[Pair, ...]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One combination of labels of the study; ``cost_class`` decides the size of its blocks."""
+
+    dataset: str
+    setting: str
+    classifier: str
+    strategy: str
+    cost_class: CostClass
+
+    @property
+    def learned(self) -> bool:
+        """Whether the episodes and learn stages come before its trials."""
+        return self.cost_class == "learned"
+
+    @property
+    def path(self) -> Path:
+        """``<data set>/<setting>/<classifier>/<strategy>``."""
+        return Path(self.dataset, self.setting, self.classifier, self.strategy)
+
+
+def pairs(study: Study) -> list[Pair]:
+    """All (data seed, seed) pairs, in an order that only grows at its end.
+
+    A product is walked in growing squares, so that one more seed in each list appends pairs and
+    leaves every earlier block as it was.
+    """
+    seeds = study.seeds
+    if seeds.pairs == "matched":
+        return list(zip(seeds.data, seeds.run, strict=True))
+    places = [(i, j) for i in range(len(seeds.data)) for j in range(len(seeds.run))]
+    places.sort(key=lambda place: (max(place), place))
+    return [(seeds.data[i], seeds.run[j]) for i, j in places]
+
+
+def blocks(study: Study, cost_class: CostClass) -> list[Block]:
+    """The seed pairs cut into blocks of the size that the study sets for ``cost_class``."""
+    every = pairs(study)
+    size = getattr(study.blocks, cost_class)
+    return [
+        Block(f"{number:03d}", tuple(every[start : start + size]))
+        for number, start in enumerate(range(0, len(every), size))
+    ]
+
+
+def block(study: Study, cost_class: CostClass, block_id: str) -> Block:
+    """The block called ``block_id``; raises :class:`UserError` for an unknown one."""
+    for candidate in blocks(study, cost_class):
+        if candidate.id == block_id:
+            return candidate
+    raise UserError("--block", f'no block "{block_id}"', "see python -m lalbench plan")
+
+
+def problem_blocks(study: Study, wanted: Block) -> list[str]:
+    """Ids of the blocks of the problems stage that hold the pairs of ``wanted``."""
+    return [
+        candidate.id
+        for candidate in blocks(study, "cheap")
+        if set(candidate.pairs) & set(wanted.pairs)
+    ]
+
+
+def cost_class(study: Study, strategy: str) -> CostClass:
+    """What a strategy's trials cost; the user's own and adapted ones count as ``oracle``."""
+    from lalbench import strategies
+    from lalbench.strategies.base import Need
+
+    spec = study.strategy(strategy)
+    if spec.class_path is not None:
+        return "oracle"
+    needs = strategies.resolve(spec, protocols.get(study.protocol)).needs
+    if Need.LEARNED in needs:
+        return "learned"
+    return "oracle" if Need.CLASSIFIER in needs or Need.LABEL_ORACLE in needs else "cheap"
+
+
+def cells(study: Study) -> list[Cell]:
+    """Every combination of data set, setting, classifier and strategy, in the study's order."""
+    costs = {entry.label: cost_class(study, entry.label) for entry in study.strategies}
+    return [
+        Cell(dataset.label, setting.name, classifier.label, strategy.label, costs[strategy.label])
+        for dataset in study.datasets
+        for setting in study.settings
+        for classifier in study.classifiers
+        for strategy in study.strategies
+    ]
+
+
+def jobs(study: Study) -> Iterator[tuple[Cell, Block]]:
+    """Every trial job: a cell and one of its blocks."""
+    for cell in cells(study):
+        for part in blocks(study, cell.cost_class):
+            yield cell, part
+
+
+def stage_parameters(study: Study, stage: Stage, **labels: str) -> dict[str, Any]:
+    """The part of the study that one job of ``stage`` reads, as plain JSON.
+
+    Snakemake reruns a job when this changes, and trials are cached under it: a key that does not
+    belong to a stage must not stand in its parameters.
+
+    Args:
+        study: the study.
+        stage: the workflow stage.
+        labels: ``dataset``, ``setting``, ``classifier``, ``strategy``, ``block`` as far as the
+            stage has them.
+    """
+    if stage in ("tables", "figures", "report"):
+        ignored = {"mirrors", "blocks", "results"} | (set() if stage != "tables" else {"figures"})
+        return study.model_dump(mode="json", by_alias=True, exclude=ignored)
+    dataset = study.dataset(labels["dataset"])
+    found: dict[str, Any] = {"dataset": _dump(dataset, exclude={"sizes"})}
+    if stage == "fetch":
+        return found
+    cost = "cheap" if stage == "problems" else cost_class(study, labels["strategy"])
+    found |= {
+        "setting": _dump(study.setting(labels["setting"])),
+        "protocol": study.protocol,
+        "sizes": _dump(study.dataset_sizes(labels["dataset"])),
+        "study_seed": study.seeds.study,
+    }
+    if "block" in labels:
+        found["pairs"] = [list(pair) for pair in block(study, cost, labels["block"]).pairs]
+    if stage == "problems":
+        return found
+    found |= {
+        "classifier": _dump(study.classifier(labels["classifier"])),
+        "strategy": _dump(study.strategy(labels["strategy"])),
+        "objective": _dump(study.objective),
+    }
+    if stage == "trials":
+        found |= {"study": study.study, "steps": study.steps, "budget": study.budget}
+    return found
+
+
+def stage_modules(study: Study, stage: Stage, **labels: str) -> list[str]:
+    """Modules whose code one job of ``stage`` runs: its entry and those loaded by name."""
+    from lalbench import classifiers, strategies
+
+    entry = {"episodes": "learning", "learn": "learning"}.get(stage, stage)
+    modules = [f"lalbench.stages.{entry}"]
+    if stage in ("episodes", "learn", "trials"):
+        modules.append(strategies.module_of(study.strategy(labels["strategy"])))
+        modules.append(classifiers.module_of(study.classifier(labels["classifier"])))
+    return [module for module in modules if module]
+
+
+def _dump(model: Any, exclude: set[str] | None = None) -> Any:
+    return model.model_dump(mode="json", by_alias=True, exclude=exclude)

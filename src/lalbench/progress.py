@@ -1,0 +1,31 @@
+"""Progress: a bar on a terminal, plain lines in a log."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def progress(items: Sequence[T], what: str, *, every: float = 10.0) -> Iterator[T]:
+    """Yields ``items`` and reports how far they are on standard error.
+
+    Args:
+        items: what is to be done.
+        what: said in front of the count.
+        every: least seconds between two lines in a log; nothing is said before.
+    """
+    if sys.stderr.isatty():
+        from tqdm import tqdm
+
+        yield from tqdm(items, desc=what, leave=False)
+        return
+    said = time.monotonic()
+    for done, item in enumerate(items, start=1):
+        yield item
+        if time.monotonic() - said > every:
+            said = time.monotonic()
+            print(f"{what}: {done} of {len(items)}", file=sys.stderr, flush=True)

@@ -1,0 +1,47 @@
+"""Stage ``problems``: the splits of one data set in one setting, for one block of seed pairs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lalbench import grid, problems
+from lalbench.config import Study
+from lalbench.data.dataset import Dataset
+
+
+def run(study: Study, dataset: str, setting: str, block: str, data: Path, output: Path) -> None:
+    """Builds the problems of ``block`` and writes their indices and weights to ``output``."""
+    source = Dataset.load(data)
+    problems.save_problems(
+        output,
+        [
+            problems.build_problem(
+                source,
+                study.setting(setting),
+                data_seed=data_seed,
+                seed=seed,
+                protocol=study.protocol,
+                sizes=study.dataset_sizes(dataset),
+                study_seed=study.seeds.study,
+            )
+            for data_seed, seed in grid.block(study, "cheap", block).pairs
+        ],
+    )
+
+
+def read(study: Study, data: Path, files: list[Path], block: grid.Block) -> list[problems.Problem]:
+    """The problems of ``block`` from the files of this stage, with the study's objective."""
+    source = Dataset.load(data)
+    by_pair = {
+        pair: path
+        for path, part in zip(files, _parts(study, block), strict=True)
+        for pair in part.pairs
+    }
+    return [
+        problems.load_problem(by_pair[pair], source, *pair, objective=study.objective)
+        for pair in block.pairs
+    ]
+
+
+def _parts(study: Study, block: grid.Block) -> list[grid.Block]:
+    return [grid.block(study, "cheap", name) for name in grid.problem_blocks(study, block)]

@@ -1,0 +1,115 @@
+"""Stage ``trials``: a block of trials of one cell, each kept as soon as it is finished.
+
+Finished trials go to ``<results>/<study>/cache/trials`` under a name made from everything they
+depend on, outside the outputs that Snakemake deletes when a job fails: a killed or retried job goes
+on where it was, and its outputs have the same bytes as those of an undisturbed one.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from lalbench import files, grid, provenance, records, trials
+from lalbench.config import Study
+from lalbench.errors import CorruptFileError, LalbenchError
+from lalbench.problems import Problem
+from lalbench.progress import progress
+from lalbench.stages import problems as problem_stage
+from lalbench.stages.learning import Inputs, select_pair
+
+
+def run(
+    study: Study,
+    inputs: Inputs,
+    output: Path,
+    timings: Path,
+    learned: Path | None = None,
+    curves: Path | None = None,
+) -> None:
+    """Runs the trials of a block that are not finished yet and writes the block's files."""
+    cost = grid.cost_class(study, inputs.strategy)
+    block = grid.block(study, cost, inputs.block)
+    made_from = provenance.of(study, "trials", **inputs.labels)
+    networks = files.read_npz(learned) if learned is not None else None
+    done: list[trials.Trial] = []
+    every = problem_stage.read(study, inputs.data, inputs.problems, block)
+    for problem in progress(every, f"trials {inputs.strategy}"):
+        cached = trial_file(study, made_from, problem)
+        if not cached.exists():
+            trial = _run_one(study, inputs, problem, networks)
+            if trial.records[0]["status"] == "ok":
+                _save(cached, trial)
+        else:
+            trial = _load(cached)
+        done.append(trial)
+    metadata = {"lalbench": provenance.as_text(made_from)}
+    wanted = {"records": output, "timings": timings, "curves": curves}
+    for kind, path in wanted.items():
+        if path is not None:
+            rows = [row for trial in done for row in getattr(trial, kind)]
+            records.write(path, kind, rows, metadata)
+
+
+def trial_file(study: Study, made_from: dict[str, Any], problem: Problem) -> Path:
+    """Where a finished trial is kept, named by all that it depends on."""
+    parameters = {k: v for k, v in made_from["parameters"].items() if k != "pairs"}
+    key = files.digest(
+        {
+            **made_from,
+            "parameters": parameters,
+            "pair": [problem.data_seed, problem.seed],
+            "split": problem.split_hash,
+            "features": files.array_digest(problem.X, problem.y),
+        }
+    )
+    return study.folder / "cache" / "trials" / key[:2] / f"{key}.json"
+
+
+def _run_one(
+    study: Study, inputs: Inputs, problem: Problem, networks: dict[str, Any] | None
+) -> trials.Trial:
+    names = trials.Names(study.study, inputs.classifier, inputs.strategy)
+    strategy = trials.resolve_strategy(problem, study.strategy(inputs.strategy))
+    trials.check_steps(problem, study.steps, study.budget)
+    known = None
+    if networks is not None:
+        known = strategy.learned_from_arrays(select_pair(networks, problem))  # type: ignore[attr-defined]
+    try:
+        return trials.simulate_trial(
+            problem,
+            study.classifier(inputs.classifier),
+            strategy,
+            steps=study.steps,
+            budget=study.budget,
+            learned=known,
+            names=names,
+        )
+    except (LalbenchError, OSError, MemoryError):
+        raise
+    except Exception as error:
+        # One failing strategy must not hide the others: its trial becomes a row that the tables
+        # count and the report shows, and it is not cached, so the next run tries again.
+        traceback.print_exc(file=sys.stderr)
+        return trials.failed_trial(problem, names, f"{type(error).__name__}: {error}")
+
+
+def _save(path: Path, trial: trials.Trial) -> None:
+    content = json.dumps(asdict(trial), sort_keys=True)
+    files.write_text(path, json.dumps({"sha256": files.digest(content), "trial": content}))
+
+
+def _load(path: Path) -> trials.Trial:
+    try:
+        stored = json.loads(path.read_text())
+        if files.digest(stored["trial"]) != stored["sha256"]:
+            raise ValueError("its hash does not match")
+        return trials.Trial(**json.loads(stored["trial"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise CorruptFileError(
+            f"{path}: a damaged cache file ({error}); delete it and run again"
+        ) from error

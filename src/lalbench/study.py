@@ -1,0 +1,180 @@
+"""Reads a study file and checks every name in it before anything runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from lalbench import protocols
+from lalbench.config import Study
+from lalbench.errors import UserError, suggest
+
+
+def load_study(path: str | os.PathLike[str], *, check_names: bool = True) -> Study:
+    """Reads and validates a study file.
+
+    Args:
+        path: a YAML file (see ``docs/study.md``).
+        check_names: also look every name up in its registry and build every classifier and
+            strategy once, so that a misspelt option stops here.
+
+    Raises:
+        UserError: one sentence with the file, the key, the value and the remedy.
+    """
+    name = os.fspath(path)
+    try:
+        study = parse_study(_read_yaml(name))
+        if check_names:
+            check_study(study)
+    except UserError as error:
+        raise error.within(name) from None
+    return study
+
+
+def parse_study(content: Any) -> Study:
+    """The typed study for the content of a study file; raises :class:`UserError` for bad content."""
+    if not isinstance(content, Mapping):
+        raise UserError("", "not a mapping of keys to values", "see docs/study.md for the keys")
+    try:
+        return Study.model_validate(content)
+    except ValidationError as error:
+        raise _first_error(error, content) from None
+
+
+def check_study(study: Study) -> None:
+    """Looks up every name and builds every object of the study once; raises :class:`UserError`."""
+    from lalbench import classifiers, data, objectives, strategies
+
+    protocol = protocols.get(study.protocol)
+    for place, dataset in enumerate(study.datasets):
+        _at(f"datasets[{place}]", lambda spec=dataset: data.check(spec))
+    for place, classifier in enumerate(study.classifiers):
+        _at(
+            f"classifiers[{place}]",
+            lambda spec=classifier: classifiers.get(spec, protocol=protocol),
+        )
+    for place, strategy in enumerate(study.strategies):
+        _at(f"strategies[{place}]", lambda spec=strategy: strategies.resolve(spec, protocol))
+    _at("objective", lambda: objectives.get(study.objective))
+    check_writable(study.folder)
+
+
+def check_writable(folder: Path) -> None:
+    """Raises :class:`UserError` when results cannot be written to ``folder``."""
+    existing = folder
+    while not existing.exists() and existing != existing.parent:
+        existing = existing.parent
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        raise UserError(
+            "results",
+            f'cannot write to "{folder}" ("{existing}" is no writable folder)',
+            "choose a writable folder or change its permissions",
+        )
+
+
+def _at(key: str, build: Callable[[], Any]) -> None:
+    try:
+        build()
+    except UserError as error:
+        inner = error.key.removeprefix(key.split("[")[0]).lstrip(".: ")
+        raise UserError(f"{key}.{inner}" if inner else key, error.problem, error.remedy) from None
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """YAML without tags that build objects, in which a repeated key is an error."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if isinstance(key, str) and key in seen:
+                raise UserError(
+                    f"line {key_node.start_mark.line + 1}",
+                    f'key "{key}" stands twice',
+                    "remove one of them",
+                )
+            if isinstance(key, str):
+                seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def _read_yaml(path: str) -> Any:
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UserError("", "no such study file", "check the path after --config study=") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError("", f"cannot be read ({error})", "make it a readable UTF-8 file") from None
+    try:
+        return yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f"line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "not YAML"
+        raise UserError(line, f"not valid YAML ({problem})", "correct the indentation") from None
+
+
+def _first_error(error: ValidationError, content: Any) -> UserError:
+    """The first complaint of the typed model as one sentence with key, value and remedy."""
+    found = error.errors(include_url=False)[0]
+    location = [part for part in found["loc"] if not _is_branch(part)]
+    key = _key(location)
+    kind, value, limits = found["type"], found["input"], found.get("ctx", {})
+    if kind == "extra_forbidden":
+        known = _known_keys(location[:-1])
+        return UserError(key, f'unknown key "{location[-1]}"', suggest(location[-1], known))
+    if kind == "missing":
+        return UserError(key, "is missing", "add it to the study file")
+    if kind == "value_error":
+        problem, _, remedy = str(limits["error"]).partition("; ")
+        shown = f"{_show(value)} {problem}" if isinstance(value, str | int | float) else problem
+        return UserError(key, shown, remedy or "correct it")
+    if kind == "literal_error":
+        return UserError(key, f"{_show(value)} is no choice", f"use {limits['expected']}")
+    return UserError(key, f"{_show(value)} does not fit", _lower(found["msg"]))
+
+
+def _is_branch(part: Any) -> bool:
+    """Whether pydantic added this part of a location itself, to name the branch of a union."""
+    return isinstance(part, str) and ("[" in part or part in ("int", "str", "float"))
+
+
+def _key(location: Sequence[Any]) -> str:
+    text = ""
+    for part in location:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text
+
+
+def _known_keys(location: Sequence[Any]) -> list[str]:
+    """Keys that the model knows at ``location``, read from its JSON schema."""
+    schema = Study.model_json_schema()
+    node: Any = schema
+    for part in location:
+        node = _follow(node, schema)
+        node = node.get("items", {}) if isinstance(part, int) else node["properties"].get(part, {})
+    return list(_follow(node, schema).get("properties", {}))
+
+
+def _follow(node: Any, schema: Any) -> Any:
+    for branch in node.get("anyOf", ()):
+        if "$ref" in branch or "items" in branch or "properties" in branch:
+            node = branch
+            break
+    if "$ref" in node:
+        return schema["$defs"][node["$ref"].rsplit("/", 1)[1]]
+    return node
+
+
+def _show(value: Any) -> str:
+    text = f'"{value}"' if isinstance(value, str) else repr(value)
+    return text if len(text) <= 60 else text[:57] + "…"
+
+
+def _lower(message: str) -> str:
+    return message[:1].lower() + message[1:]
