@@ -16,7 +16,7 @@ Command = Callable[[argparse.Namespace], None]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one sub-command; returns 0, or 1 for a failure and 2 for bad input, said in a sentence."""
+    """Runs one sub-command; returns 0, 1 for a failure or 2 for bad input (said in a sentence)."""
     options = _parser().parse_args(arguments)
     try:
         options.command(options)

@@ -14,7 +14,7 @@ class UserError(LalbenchError, ValueError):
     """Input that cannot be used.
 
     Args:
-        key: where the value stands, for example ``"strategies[3].name"`` or ``"my.csv, column age"``.
+        key: where the value stands: ``"strategies[3].name"``, ``"my.csv, column age"``.
         problem: what is wrong with it, with the value, for example ``'unknown strategy "entrpy"'``.
         remedy: what to do about it, for example ``'did you mean "entropy"?'``.
     """
@@ -26,7 +26,7 @@ class UserError(LalbenchError, ValueError):
         super().__init__(f"{key}: {problem}; {remedy}")
 
     def within(self, outer: str) -> UserError:
-        """The same error with its key below ``outer`` (``"config.yaml"`` gives ``"config.yaml: key: …"``)."""
+        """The same error with its key below ``outer``, for example the name of the study file."""
         return UserError(f"{outer}: {self.key}" if self.key else outer, self.problem, self.remedy)
 
 
@@ -35,7 +35,7 @@ class DownloadError(LalbenchError):
 
 
 class CorruptFileError(LalbenchError):
-    """A file lalbench wrote earlier cannot be read any more; the message says which one to delete."""
+    """A file lalbench wrote earlier cannot be read; the message says which one to delete."""
 
 
 def suggest(value: object, known: Iterable[str]) -> str:

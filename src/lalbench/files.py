@@ -51,7 +51,7 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Writes ``text`` as UTF-8 with ``\\n`` line ends, atomically."""
+    """Writes ``text`` as UTF-8 with the line ends it has, atomically."""
     with atomic(path) as temporary:
         temporary.write_bytes(text.encode())
 

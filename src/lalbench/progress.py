@@ -28,4 +28,5 @@ def progress(items: Sequence[T], what: str, *, every: float = 10.0) -> Iterator[
         yield item
         if time.monotonic() - said > every:
             said = time.monotonic()
-            print(f"{what}: {done} of {len(items)}", file=sys.stderr, flush=True)
+            sys.stderr.write(f"{what}: {done} of {len(items)}\n")
+            sys.stderr.flush()

@@ -1,8 +1,8 @@
 """The two protocols: every difference is one named option (``docs/protocols.md``).
 
 ``published`` follows the NPAL authors' released code, so that the published tables come out.
-``clean`` is how a study should be done. Code never asks which protocol is in force; it reads the one
-option it is about.
+``clean`` is how a study should be done. Code never asks which protocol is in force; it reads the
+one option it is about.
 """
 
 from __future__ import annotations
@@ -19,17 +19,16 @@ Options = Mapping[str, Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Protocol:
-    """One set of conventions; the numbers in brackets are rows of the table in ``docs/protocols.md``.
+    """One set of conventions; numbers in brackets are rows of the table in ``docs/protocols.md``.
 
     Attributes:
         imbalancing: [1] ``run_seed_legacy``: Python's ``random.Random(seed)`` picks the surviving
             rows, so the split depends on both seeds; ``data_seed``: the data stream picks them.
-        split: [2] ``sklearn_legacy``: ``train_test_split(random_state=data_seed)`` on row positions;
-            both protocols use the same function and sizes.
-        scaling: [3] ``scalar_all``: one mean and one std (ddof 0) over the whole imbalanced matrix;
-            ``per_feature``: per column, from annotated and pool rows only.
+        scaling: [3] ``scalar_all``: one mean and one std (ddof 0) over the whole imbalanced
+            matrix; ``per_feature``: per column, from annotated and pool rows only.
         streams: [6, 17] ``released``: the generators of the authors' code; ``named``: ours.
-        simulation_size: [8] ``truncate``: ``int(q n)``; ``round``: ``round(q n)`` within [2, n - 1].
+        simulation_size: [8] ``truncate``: ``int(q n)``; ``round``: ``round(q n)`` in
+            [2, n - 1].
         network_inputs: [10] ``global_divisor`` or ``per_feature``: to [-1, 1] per column.
         ddof: [13] of the standard deviations in tables.
         classifiers: [12] options that the protocol sets for classifiers, by name.

@@ -1,5 +1,7 @@
-"""What a file was made from: parameters, code, software. No dates and no machine names, so that the
-same configuration gives the same bytes."""
+"""What a file was made from: parameters, code, software.
+
+No dates and no machine names, so that the same configuration gives the same bytes.
+"""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Named random streams: every random number of a study has a role, and every role its own stream.
 
 A stream is derived with :class:`numpy.random.SeedSequence` from (study seed, data seed, seed, role,
-name, step), so no draw depends on job order, on the number of cores or on what other strategies draw.
-The ``published`` protocol instead replays the two generators that the NPAL authors' code seeds with
-the run seed (``specs`` row 17); they travel inside a :class:`PublishedGenerator`.
+name, step), so no draw depends on job order, on the number of cores or on what other strategies
+draw. The ``published`` protocol instead replays the two generators that the NPAL authors' code seeds
+with the run seed (docs/protocols.md [17]); they travel inside a :class:`PublishedGenerator`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Role = Literal["data", "initial_set", "episodes", "strategy", "learner", "model"
 class Streams:
     """The random streams of one (study seed, data seed, seed).
 
-    ``data`` and ``initial_set`` ignore the run seed: in the ``clean`` protocol it never touches data.
+    ``data`` and ``initial_set`` ignore the run seed, which never touches data.
     """
 
     data_seed: int
@@ -32,7 +32,7 @@ class Streams:
     study_seed: int = 0
 
     def sequence(self, role: Role, step: int = 0, name: str = "") -> SeedSequence:
-        """The seed sequence of ``role`` at ``step``; ``name`` separates strategies that share a role."""
+        """The seed sequence of ``role`` at ``step``; ``name`` separates users of one role."""
         run = 0 if role in ("data", "initial_set") else self.seed + 1
         words = (self.study_seed, self.data_seed, run, _word(role), _word(name), step)
         return SeedSequence(words)
@@ -75,8 +75,8 @@ def pack_python_state(generator: random.Random) -> NDArray[np.uint32]:
 def uniforms_by_id(rng: Generator, ids: NDArray[np.int64]) -> NDArray[np.float64]:
     """One uniform number per row id, whatever the order of the rows.
 
-    Drawn as a keyed hash (SplitMix64) of the ids, so permuting the pool permutes the numbers: random
-    strategies and random tie-breaking stay equivariant (``specs/strategies.md`` section 1.5).
+    Drawn as a keyed hash (SplitMix64) of the ids, so permuting the pool permutes the numbers:
+    random strategies and random tie-breaking stay equivariant.
 
     Args:
         rng: advanced by exactly one draw.

@@ -37,7 +37,7 @@ def load_study(path: str | os.PathLike[str], *, check_names: bool = True) -> Stu
 
 
 def parse_study(content: Any) -> Study:
-    """The typed study for the content of a study file; raises :class:`UserError` for bad content."""
+    """The typed study for the content of a study file; bad content is a :class:`UserError`."""
     if not isinstance(content, Mapping):
         raise UserError("", "not a mapping of keys to values", "see docs/study.md for the keys")
     try:
@@ -111,7 +111,7 @@ def _read_yaml(path: str) -> Any:
     except (OSError, UnicodeDecodeError) as error:
         raise UserError("", f"cannot be read ({error})", "make it a readable UTF-8 file") from None
     try:
-        return yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader
+        return yaml.load(text, Loader=_UniqueKeyLoader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f"line {mark.line + 1}" if mark else ""

@@ -1,4 +1,4 @@
-"""The active-learning loop: select, label, refit, score (one trial = one strategy on one problem)."""
+"""The active-learning loop: one trial is one strategy on one problem for all steps."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ class _Loop:
         self._fit()
 
     def state(self, step: int) -> LearningState:
-        """What the strategy may see at ``step``: hidden labels and sets only where it needs them."""
+        """What the strategy may see at ``step``; hidden labels only where it needs them."""
         problem, needs = self.problem, self.strategy.needs
         self.labels = LabelOracle(problem.y[self.pool]) if Need.LABEL_ORACLE in needs else None
         return LearningState(

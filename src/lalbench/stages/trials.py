@@ -91,7 +91,7 @@ def _run_one(
         )
     except (LalbenchError, OSError, MemoryError):
         raise
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001
         # One failing strategy must not hide the others: its trial becomes a row that the tables
         # count and the report shows, and it is not cached, so the next run tries again.
         traceback.print_exc(file=sys.stderr)
