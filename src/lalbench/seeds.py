@@ -2,8 +2,8 @@
 
 A stream is derived with :class:`numpy.random.SeedSequence` from (study seed, data seed, seed, role,
 name, step), so no draw depends on job order, on the number of cores or on what other strategies
-draw. The ``published`` protocol instead replays the two generators that the NPAL authors' code seeds
-with the run seed (docs/protocols.md [17]); they travel inside a :class:`PublishedGenerator`.
+draw. The ``published`` protocol instead replays the two generators that the NPAL authors' code
+seeds with the run seed (docs/protocols.md [17]); they travel inside a :class:`PublishedGenerator`.
 """
 
 from __future__ import annotations

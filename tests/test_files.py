@@ -1,0 +1,69 @@
+"""Atomic and deterministic files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lalbench import files
+from lalbench.errors import CorruptFileError, UserError
+
+
+def test_atomic_leaves_nothing_behind_when_it_fails(tmp_path: Path) -> None:
+    target = tmp_path / "deep" / "file.txt"
+    with pytest.raises(RuntimeError, match="half way"), files.atomic(target) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError("half way")
+    assert list(target.parent.iterdir()) == []
+
+
+def test_atomic_keeps_the_old_file_until_the_new_one_is_whole(tmp_path: Path) -> None:
+    target = tmp_path / "file.txt"
+    files.write_text(target, "old")
+    with files.atomic(target) as temporary:
+        temporary.write_text("new")
+        assert target.read_text() == "old"
+    assert target.read_text() == "new"
+
+
+def test_unwritable_folder_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot write here") as error:
+        files.write_text(tmp_path / "file" / "below.txt", "")
+    assert "\n" not in str(error.value)
+
+
+def test_npz_round_trip_and_same_bytes(tmp_path: Path) -> None:
+    arrays = {"a": np.arange(6.0).reshape(2, 3), "text": np.array("grüße"), "none": np.empty(0)}
+    files.write_npz(tmp_path / "one.npz", arrays)
+    files.write_npz(tmp_path / "two.npz", arrays)
+    assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "two.npz").read_bytes()
+    back = files.read_npz(tmp_path / "one.npz")
+    assert set(back) == set(arrays)
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(back[name], array)
+
+
+def test_npz_refuses_objects_both_ways(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="object"):
+        files.write_npz(tmp_path / "x.npz", {"a": np.array([{}], dtype=object)})
+    np.savez(tmp_path / "evil.npz", a=np.array([{}], dtype=object))
+    with pytest.raises(CorruptFileError, match="cannot be read"):
+        files.read_npz(tmp_path / "evil.npz")
+
+
+@pytest.mark.parametrize("content", [b"", b"not a zip", b"PK\x03\x04 truncated"])
+def test_damaged_npz_names_the_file_to_delete(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "damaged.npz"
+    path.write_bytes(content)
+    with pytest.raises(CorruptFileError, match="damaged.npz.*delete it"):
+        files.read_npz(path)
+
+
+def test_array_digest_sees_values_types_and_shapes() -> None:
+    base = np.arange(6)
+    variants = [base, base.reshape(2, 3), base.astype(float), base[::-1], None]
+    assert len({files.array_digest(variant) for variant in variants}) == len(variants)
+    assert files.array_digest(base) == files.array_digest(base.copy())
