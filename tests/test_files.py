@@ -13,9 +13,14 @@ from lalbench.errors import CorruptFileError, UserError
 
 def test_atomic_leaves_nothing_behind_when_it_fails(tmp_path: Path) -> None:
     target = tmp_path / "deep" / "file.txt"
-    with pytest.raises(RuntimeError, match="half way"), files.atomic(target) as temporary:
-        temporary.write_text("half")
-        raise RuntimeError("half way")
+
+    def fail_half_way() -> None:
+        with files.atomic(target) as temporary:
+            temporary.write_text("half")
+            raise RuntimeError("half way")
+
+    with pytest.raises(RuntimeError, match="half way"):
+        fail_half_way()
     assert list(target.parent.iterdir()) == []
 
 
@@ -58,7 +63,7 @@ def test_npz_refuses_objects_both_ways(tmp_path: Path) -> None:
 def test_damaged_npz_names_the_file_to_delete(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "damaged.npz"
     path.write_bytes(content)
-    with pytest.raises(CorruptFileError, match="damaged.npz.*delete it"):
+    with pytest.raises(CorruptFileError, match=r"damaged\.npz.*delete it"):
         files.read_npz(path)
 
 

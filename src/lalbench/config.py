@@ -170,6 +170,26 @@ class StrategySpec(_Labelled):
     )
 
 
+def _setting(value: Any) -> Any:
+    """``balanced`` is short for the built-in setting of that name."""
+    if isinstance(value, str):
+        if value in SETTINGS:
+            return SETTINGS[value]
+        raise ValueError(
+            f'unknown setting "{value}"; choose one of {", ".join(SETTINGS)} or write a new one '
+            "as {name: …, frequencies: […]}"
+        )
+    return value
+
+
+def _named(model: type[BaseModel]) -> BeforeValidator:
+    """Lets a bare name stand for a mapping, in the JSON schema too."""
+    return BeforeValidator(_name_only, json_schema_input_type=str | model)  # type: ignore[arg-type]
+
+
+_SETTING = BeforeValidator(_setting, json_schema_input_type=str | SettingSpec)
+
+
 class SeedRange(_Model):
     """``{first: 42, count: 50}`` is short for fifty consecutive seeds."""
 
@@ -246,30 +266,25 @@ class Study(_Model):
         default=[], description="Folders or URLs tried in order before the sources of the data."
     )
     seeds: Seeds = Seeds()
-    datasets: list[Annotated[DatasetSpec, BeforeValidator(_name_only)]] = Field(min_length=1)
-    settings: list[Annotated[SettingSpec, BeforeValidator(lambda v: _setting(v))]] = Field(
-        min_length=1
-    )
+    datasets: list[Annotated[DatasetSpec, _named(DatasetSpec)]] = Field(min_length=1)
+    settings: list[Annotated[SettingSpec, _SETTING]] = Field(min_length=1)
     sizes: Sizes = Sizes()
-    classifiers: list[Annotated[ClassifierSpec, BeforeValidator(_name_only)]] = Field(min_length=1)
-    strategies: list[Annotated[StrategySpec, BeforeValidator(_name_only)]] = Field(min_length=1)
-    objective: Annotated[ObjectiveSpec, BeforeValidator(_name_only)] = ObjectiveSpec()
+    classifiers: list[Annotated[ClassifierSpec, _named(ClassifierSpec)]] = Field(min_length=1)
+    strategies: list[Annotated[StrategySpec, _named(StrategySpec)]] = Field(min_length=1)
+    objective: Annotated[ObjectiveSpec, _named(ObjectiveSpec)] = ObjectiveSpec()
     steps: int = Field(default=10, ge=1)
     budget: int = Field(default=1, ge=1, description="Points acquired per step.")
     blocks: Blocks = Blocks()
     figures: Figures = Figures()
 
-    @model_validator(mode="after")
-    def _unique_labels(self) -> Self:
-        for key in ("datasets", "classifiers", "strategies", "settings"):
-            labels = [getattr(entry, "label", entry.name) for entry in getattr(self, key)]
-            twice = sorted({label for label in labels if labels.count(label) > 1})
-            if twice:
-                raise ValueError(
-                    f'{key}: "{twice[0]}" stands twice; give one of them another '
-                    f"{'name' if key == 'settings' else 'label'}"
-                )
-        return self
+    @field_validator("datasets", "settings", "classifiers", "strategies")
+    @classmethod
+    def _unique_labels(cls, value: list[Any]) -> list[Any]:
+        labels = [_label(entry) for entry in value]
+        twice = sorted({label for label in labels if labels.count(label) > 1})
+        if twice:
+            raise ValueError(f'"{twice[0]}" stands twice; give one of them another label')
+        return value
 
     @property
     def folder(self) -> Path:
@@ -298,22 +313,15 @@ class Study(_Model):
 
     def _find(self, key: str, label: str) -> Any:
         for entry in getattr(self, key):
-            if getattr(entry, "label", entry.name) == label:
+            if _label(entry) == label:
                 return entry
-        known = ", ".join(getattr(entry, "label", entry.name) for entry in getattr(self, key))
+        known = ", ".join(_label(entry) for entry in getattr(self, key))
         raise UserError(key, f'"{label}" is not in the study', f"choose one of {known}")
 
 
-def _setting(value: Any) -> Any:
-    """``balanced`` is short for the built-in setting of that name."""
-    if isinstance(value, str):
-        if value in SETTINGS:
-            return SETTINGS[value]
-        raise ValueError(
-            f'unknown setting "{value}"; choose one of {", ".join(SETTINGS)} or write a new one '
-            "as {name: …, frequencies: […]}"
-        )
-    return value
+def _label(entry: Any) -> str:
+    """What an entry of a study is called in the results; a setting has only its name."""
+    return str(entry.name if isinstance(entry, SettingSpec) else entry.label)
 
 
 def import_object(path: str, key: str) -> Any:

@@ -23,7 +23,7 @@ class UserError(LalbenchError, ValueError):
         self.key = key
         self.problem = problem
         self.remedy = remedy
-        super().__init__(f"{key}: {problem}; {remedy}")
+        super().__init__(f"{key}: {problem}; {remedy}".removeprefix(": "))
 
     def within(self, outer: str) -> UserError:
         """The same error with its key below ``outer``, for example the name of the study file."""
