@@ -74,15 +74,15 @@ def write_npz(path: str | os.PathLike[str], arrays: Mapping[str, NDArray[Any]]) 
         np.savez_compressed(handle, allow_pickle=False, **dict(arrays))
 
 
-def read_npz(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
-    """Reads all arrays of an npz file, without pickle.
+def read_npz(path: str | os.PathLike[str], prefix: str = "") -> dict[str, NDArray[Any]]:
+    """Reads the arrays of an npz file whose names start with ``prefix``, without pickle.
 
     Raises:
         CorruptFileError: the file is missing, damaged or not an npz file.
     """
     try:
         with np.load(path, allow_pickle=False) as content:
-            return {name: content[name] for name in content.files}
+            return {name: content[name] for name in content.files if name.startswith(prefix)}
     except FileNotFoundError as error:
         raise CorruptFileError(f"{path}: no such file; run the stage that writes it") from error
     except Exception as error:  # zipfile, zlib and numpy each raise their own kinds

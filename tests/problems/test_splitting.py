@@ -1,0 +1,171 @@
+"""Imbalancing and splitting as functions of labels and seeds."""
+
+from __future__ import annotations
+
+import random
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lalbench.config import Sizes
+from lalbench.errors import UserError
+from lalbench.problems import splitting
+
+ONE, TEN = Fraction(1), Fraction(10)
+counts_and_factors = st.integers(2, 6).flatmap(
+    lambda n: st.tuples(
+        st.lists(st.integers(1, 5000), min_size=n, max_size=n),
+        st.lists(st.integers(1, 30), min_size=n, max_size=n),
+    )
+)
+
+
+@pytest.mark.parametrize("count", [splitting.keep_counts, splitting.keep_counts_float])
+@pytest.mark.parametrize(
+    ("counts", "balanced", "imbalanced"),
+    [
+        ([3353, 1647], [1647, 1647], [164, 1647]),
+        ([4208, 3916], [3916, 3916], [391, 3916]),
+        ([1210, 395], [395, 395], [39, 395]),
+    ],
+)
+def test_kept_counts_of_the_paper(count, counts, balanced, imbalanced):
+    assert count(np.array(counts), [ONE, ONE]).tolist() == balanced
+    assert count(np.array(counts), [ONE, TEN]).tolist() == imbalanced
+
+
+@given(counts_and_factors)
+def test_kept_counts_are_proportional_and_as_large_as_possible(case):
+    counts, numbers = case
+    factors = [Fraction(n) for n in numbers]
+    kept = splitting.keep_counts(np.array(counts), factors)
+    assert (kept <= counts).all()
+    unit = min(Fraction(n) / f for n, f in zip(counts, factors, strict=True))
+    for k, f in zip(kept, factors, strict=True):
+        assert 0 <= unit * f - int(k) < 1
+    assert any(k == n for k, n in zip(kept, counts, strict=True))
+
+
+@given(counts_and_factors)
+def test_float_arithmetic_loses_at_most_one_row_of_a_class(case):
+    counts, numbers = case
+    factors = [Fraction(n) for n in numbers]
+    exact = splitting.keep_counts(np.array(counts), factors)
+    as_released = splitting.keep_counts_float(np.array(counts), factors)
+    assert set((exact - as_released).tolist()) <= {0, 1}
+
+
+def test_float_arithmetic_can_lose_a_row():
+    counts = np.array([2, 49])
+    assert splitting.keep_counts(counts, [ONE, ONE]).tolist() == [2, 2]
+    assert splitting.keep_counts_float(counts, [ONE, ONE]).tolist() == [1, 1]
+
+
+def test_imbalancing_is_the_published_loop():
+    rng = np.random.default_rng(3)
+    y = rng.integers(0, 3, size=200)
+    rows = np.flatnonzero(rng.random(200) < 0.8)
+    naive, generator = [], random.Random(42)
+    for label, count in enumerate((4, 9, 7)):
+        of_class = [int(row) for row in rows if y[row] == label]
+        naive += generator.sample(of_class, len(of_class))[:count]
+    mine = random.Random(42)
+    kept = splitting.imbalance(y, rows, np.array([4, 9, 7]), splitting.shuffle_with_python(mine))
+    assert kept.tolist() == naive
+    assert mine.getstate() == generator.getstate()
+
+
+def _split(y, sizes, kept=None, kept_test=None, seed=1, classes=2):
+    splitter = splitting.Splitter(
+        y, [f"c{k}" for k in range(classes)], sizes, splitting.SplitSeeds(seed, seed, seed, seed)
+    )
+    return splitter.split(np.arange(len(y)) if kept is None else kept, kept_test)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.integers(40, 120), min_size=2, max_size=4),
+    st.integers(8, 20),
+    st.integers(8, 20),
+    st.integers(8, 20),
+    st.sampled_from([None, 10, 20]),
+    st.integers(0, 2**32 - 1),
+)
+def test_parts_are_disjoint_stratified_and_of_the_wanted_size(
+    counts, test, reward, annotated, pool, seed
+):
+    y = np.repeat(np.arange(len(counts)), counts)
+    np.random.default_rng(seed).shuffle(y)
+    sizes = Sizes(test=test, reward=reward, annotated=annotated, pool=pool)
+    parts = _split(y, sizes, seed=seed, classes=len(counts))
+    every = np.concatenate([parts.annotated, parts.pool, parts.reward, parts.test])
+    assert len(set(every.tolist())) == len(every)
+    left = sum(counts) - test - reward - annotated
+    assert len(parts.pool) == (left if pool is None else pool)
+    if pool is None:
+        assert sorted(every) == list(range(len(y)))
+    for rows, size in (
+        (parts.test, test),
+        (parts.reward, reward),
+        (parts.annotated, annotated),
+    ):
+        assert len(rows) == size
+        shares = np.bincount(y[rows], minlength=len(counts)) / size
+        # one row for the draw itself, and what earlier draws rounded away
+        np.testing.assert_allclose(shares, np.array(counts) / len(y), atol=2.5 / size)
+
+
+def test_test_rows_come_from_the_given_test_partition_alone():
+    y = np.tile([0, 1], 100)
+    kept, kept_test = np.arange(120), np.arange(120, 200)
+    parts = _split(y, Sizes(test=20, reward=10, annotated=10), kept, kept_test)
+    assert set(parts.test) <= set(kept_test)
+    trained = np.concatenate([parts.annotated, parts.pool, parts.reward])
+    assert sorted(trained) == kept.tolist()
+    whole = _split(y, Sizes(test=80, reward=10, annotated=10), kept, kept_test)
+    assert whole.test.tolist() == kept_test.tolist()
+
+
+@pytest.mark.parametrize(
+    ("counts", "sizes", "key", "words"),
+    [
+        ([50, 50], {"test": 60, "reward": 30, "annotated": 20}, "sizes", "110|111 rows are wanted"),
+        ([50, 50], {"test": 40, "reward": 30, "annotated": 30}, "sizes", "101 rows are wanted"),
+        ([50, 50], {"test": 40, "reward": 30, "annotated": 29}, "sizes.annotated", "leave 1"),
+        ([50, 50], {"test": 40, "reward": 30, "annotated": 20, "pool": 11}, "sizes", "101 rows"),
+        (
+            [50, 50],
+            {"test": 20, "reward": 20, "annotated": 20, "pool": 39},
+            "sizes.pool",
+            "leave 1",
+        ),
+        ([99, 1], {"test": 20, "reward": 20, "annotated": 20}, "sizes.test", '"c1" has 1 of'),
+        ([92, 8], {"test": 75, "reward": 8, "annotated": 8}, "sizes.annotated", '"c1" has 1 of'),
+        (
+            [98, 2],
+            {"test": 10, "reward": 20, "annotated": 20},
+            "sizes.test",
+            'no row of class "c1"',
+        ),
+        ([92, 8], {"test": 30, "reward": 30, "annotated": 4}, "sizes.annotated", "no row of class"),
+    ],
+)
+def test_sizes_that_cannot_be_had_are_refused(counts, sizes, key, words):
+    y = np.repeat([0, 1], counts)
+    with pytest.raises(UserError, match=words) as caught:
+        _split(y, Sizes(**sizes))
+    assert caught.value.key == key
+
+
+def test_more_classes_than_rows_in_a_part_are_refused():
+    with pytest.raises(UserError, match="2 rows cannot hold 3 classes"):
+        _split(np.tile([0, 1, 2], 50), Sizes(test=2, reward=9, annotated=9), classes=3)
+
+
+def test_more_test_rows_than_the_given_partition_has_are_refused():
+    y = np.tile([0, 1], 100)
+    with pytest.raises(UserError, match="only 80 rows of the given test partition"):
+        _split(y, Sizes(test=81), np.arange(120), np.arange(120, 200))
