@@ -1,0 +1,13 @@
+"""What is to be improved: scores of (labels, predictions, class weights), larger is better.
+
+>>> scorer = Scorer([[0.0], [1.0]], [0, 1], class_weights=[20 / 11, 2 / 11])
+>>> round(scorer.score([0, 0]), 4)
+0.9091
+"""
+
+from lalbench.objectives.measures import Objective
+from lalbench.objectives.metrics import metrics
+from lalbench.objectives.registry import get, names
+from lalbench.objectives.scorer import Scorer
+
+__all__ = ["Objective", "Scorer", "get", "metrics", "names"]
