@@ -1,0 +1,38 @@
+"""Small tables for the tests of problems."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+
+from lalbench.data.dataset import Dataset
+
+MakeDataset = Callable[..., Dataset]
+
+
+@pytest.fixture(scope="session")
+def make_dataset() -> MakeDataset:
+    """A data set with the given rows per class, in random order, and distinct random features."""
+
+    def make(
+        counts: Sequence[int], test_counts: Sequence[int] = (), n_features: int = 3, seed: int = 0
+    ) -> Dataset:
+        rng = np.random.default_rng(seed)
+        parts = [
+            rng.permutation(np.repeat(np.arange(len(numbers)), numbers))
+            for numbers in (counts, test_counts)
+        ]
+        y = np.concatenate(parts).astype(np.int64)
+        mask = np.arange(len(y)) >= len(parts[0])
+        return Dataset(
+            name="table",
+            X=rng.normal(size=(len(y), n_features)) * 3 + 5,
+            y=y,
+            class_names=tuple(f"c{label}" for label in range(len(counts))),
+            feature_names=tuple(f"x{column}" for column in range(n_features)),
+            test_mask=mask if len(test_counts) else None,
+        )
+
+    return make
