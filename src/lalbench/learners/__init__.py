@@ -1,0 +1,1 @@
+"""Learners: what turns scored episodes into a strategy."""

@@ -1,0 +1,26 @@
+"""The attentive neural process that predicts improvements (Bakker et al. 2023, section 3.2)."""
+
+from lalbench.learners.neural_process.inputs import InputScaler, Refits
+from lalbench.learners.neural_process.learner import (
+    Compute,
+    Examples,
+    LearnedNeuralProcess,
+    LearnerOptions,
+    Points,
+    fit_neural_process,
+)
+from lalbench.learners.neural_process.network import AttentiveNeuralProcess
+from lalbench.learners.neural_process.training import TrainingOptions
+
+__all__ = [
+    "AttentiveNeuralProcess",
+    "Compute",
+    "Examples",
+    "InputScaler",
+    "LearnedNeuralProcess",
+    "LearnerOptions",
+    "Points",
+    "Refits",
+    "TrainingOptions",
+    "fit_neural_process",
+]

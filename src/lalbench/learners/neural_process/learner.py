@@ -1,0 +1,300 @@
+"""From scored episodes to a trained neural process that predicts improvements."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lalbench.errors import CorruptFileError, UserError
+from lalbench.learners.neural_process.inputs import FloatArray, InputScaler, IntArray
+from lalbench.learners.neural_process.network import AttentiveNeuralProcess
+from lalbench.learners.neural_process.training import (
+    Problems,
+    Shuffle,
+    TrainingOptions,
+    limited_threads,
+    train,
+)
+
+DeviceName = Literal["auto", "cpu", "cuda"]
+
+_CHUNK = 4096
+"""Targets predicted at a time: the attention of a large pool stays at some megabytes."""
+
+
+@dataclass(frozen=True)
+class Compute:
+    """Where to compute.
+
+    Attributes:
+        device: ``auto`` is the first CUDA device if there is one, else the CPU.
+        threads: CPU threads of torch while it computes.
+    """
+
+    device: DeviceName = "auto"
+    threads: int = 1
+
+    def torch_device(self) -> torch.device:
+        """The device; raises :class:`UserError` when CUDA is asked for and absent."""
+        found = torch.cuda.is_available()
+        if self.device == "cuda" and not found:
+            raise UserError(
+                "device", "cuda is asked for, but torch finds no CUDA device", "use auto or cpu"
+            )
+        return torch.device("cuda" if found and self.device != "cpu" else "cpu")
+
+
+@dataclass(frozen=True)
+class Points:
+    """Points as the neural process sees them.
+
+    Attributes:
+        X: (n, d) float64 features, not scaled.
+        extra: (n, e) float64 further features, used as they are; or None.
+        rewards: (n,) float64 rewards of context points, or None.
+        labels: (n,) int64 class labels of context points, or None.
+    """
+
+    X: FloatArray
+    extra: FloatArray | None = None
+    rewards: FloatArray | None = None
+    labels: IntArray | None = None
+
+    def features(self, scaler: InputScaler) -> NDArray[np.float32]:
+        """(n, d + e) float32 inputs of the network."""
+        parts = [scaler(self.X)] if self.extra is None else [scaler(self.X), self.extra]
+        return np.concatenate(parts, axis=1).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Scored episodes in terms of the annotated points.
+
+    Attributes:
+        X: (n, d) float64 features of the annotated points, not scaled.
+        member: (G, n) bool, True for the points that play "annotated".
+        improvements: (G, n) float64, read where ``member`` is False.
+        extra: (G, n, e) float64 further features, or None.
+        rewards: (G, n) float64 rewards, read where ``member`` is True; or None.
+        labels: (n,) int64 class labels, or None.
+    """
+
+    X: FloatArray
+    member: NDArray[np.bool_]
+    improvements: FloatArray
+    extra: FloatArray | None = None
+    rewards: FloatArray | None = None
+    labels: IntArray | None = None
+
+    def problems(self, scaler: InputScaler, center: float, spread: float) -> Problems:
+        """The same as tensors, with improvements ``(v - center) / spread``."""
+        points = scaler(self.X)[None]
+        if self.extra is not None:
+            points = np.broadcast_to(points, (len(self.member), *points.shape[1:]))
+            points = np.concatenate([points, self.extra], axis=2)
+        targets = np.where(self.member, 0.0, (self.improvements - center) / spread)
+        return Problems(
+            points=_single(points),
+            member=torch.from_numpy(self.member.copy()),
+            improvements=_single(targets),
+            rewards=None if self.rewards is None else _single(self.rewards / spread),
+            labels=None if self.labels is None else torch.from_numpy(self.labels.copy())[None],
+        )
+
+
+@dataclass(frozen=True)
+class LearnedNeuralProcess:
+    """A trained neural process and all that it needs to predict.
+
+    Attributes:
+        weights: parameters by name, float32.
+        scaler: of the features.
+        center, spread: of the improvements: the network predicts ``(v - center) / spread``.
+        n_features: d + e, inputs of the network.
+        width: of the network.
+        n_classes: labels that context points carry; 0 if they carry none.
+        curve: (epochs,) float64 training loss per epoch, in nats of the improvements themselves.
+    """
+
+    weights: Mapping[str, NDArray[np.float32]]
+    scaler: InputScaler
+    center: float
+    spread: float
+    n_features: int
+    width: int
+    n_classes: int
+    curve: FloatArray
+
+    def predict(
+        self, context: Points, targets: Points, compute: Compute | None = None
+    ) -> tuple[FloatArray, FloatArray]:
+        """Mean and standard deviation of the improvement of every target.
+
+        Equal targets get equal numbers, and a target's numbers do not depend on its position.
+
+        Args:
+            context: annotated points, at least one.
+            targets: candidates; only ``X`` and ``extra`` are read.
+            compute: device and threads.
+
+        Returns:
+            (n_targets,) float64 each.
+
+        Raises:
+            UserError: the points have another number of features than those of the training.
+        """
+        compute = compute or Compute()
+        device = compute.torch_device()
+        given = self._checked(context), self._checked(targets)
+        # distinct rows in a canonical order: rounding cannot break ties between equal candidates
+        distinct, position = np.unique(given[1], axis=0, return_inverse=True)
+        with limited_threads(compute.threads), torch.no_grad():
+            network = self._network().to(device)
+            context_x = torch.from_numpy(given[0]).to(device)[None]
+            rewards, labels = self._context_tensors(context, device)
+            parts = [
+                torch.stack(network(context_x, chunk.to(device)[None], rewards, labels))[:, 0]
+                for chunk in torch.from_numpy(distinct).split(_CHUNK)
+            ]
+            found = torch.cat(parts, dim=1).cpu().numpy().astype(np.float64)
+        mu, sigma = found[:, position.reshape(-1)]
+        return self.center + self.spread * mu, self.spread * sigma
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Everything as named arrays, to be stored without pickle."""
+        arrays: dict[str, NDArray[Any]] = {f"weights.{k}": v for k, v in self.weights.items()}
+        return arrays | {
+            "shift": self.scaler.shift,
+            "scale": self.scaler.scale,
+            "improvement": np.array([self.center, self.spread]),
+            "sizes": np.array([self.n_features, self.width, self.n_classes], dtype=np.int64),
+            "curve": self.curve,
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> LearnedNeuralProcess:
+        """The inverse of :meth:`to_arrays`.
+
+        Raises:
+            CorruptFileError: arrays are missing or have other shapes than the network.
+        """
+        prefix = "weights."
+        weights = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+        try:
+            n_features, width, n_classes = (int(size) for size in arrays["sizes"])
+            center, spread = (float(value) for value in arrays["improvement"])
+            scaler = InputScaler(arrays["shift"], arrays["scale"])
+            learned = cls(
+                weights, scaler, center, spread, n_features, width, n_classes, arrays["curve"]
+            )
+            learned._network()
+        except (KeyError, ValueError, RuntimeError) as error:
+            raise CorruptFileError(
+                f"a stored neural process is damaged ({error}); delete its file and run again"
+            ) from error
+        return learned
+
+    def _checked(self, points: Points) -> NDArray[np.float32]:
+        trained, extra = len(self.scaler.shift), self.n_features - len(self.scaler.shift)
+        shape = points.X.shape[1], 0 if points.extra is None else points.extra.shape[1]
+        if shape != (trained, extra):
+            raise UserError(
+                "learned",
+                f"trained on {trained} + {extra} features, asked about {shape[0]} + {shape[1]}",
+                "train it on this data set with these options",
+            )
+        return points.features(self.scaler)
+
+    def _context_tensors(
+        self, context: Points, device: torch.device
+    ) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+        rewards, labels = None, None
+        if context.rewards is not None:
+            rewards = _single(context.rewards / self.spread).to(device)[None]
+        if self.n_classes and context.labels is not None:
+            labels = torch.from_numpy(context.labels.copy()).to(device)[None]
+        return rewards, labels
+
+    def _network(self) -> AttentiveNeuralProcess:
+        # the weights drawn here are replaced; a generator of its own leaves the global one alone
+        network = AttentiveNeuralProcess(
+            self.n_features, self.width, n_classes=self.n_classes, generator=torch.Generator()
+        )
+        network.load_state_dict(
+            {name: torch.from_numpy(values.copy()) for name, values in self.weights.items()}
+        )
+        return network.eval()
+
+
+@dataclass(frozen=True)
+class LearnerOptions:
+    """How to build and train the network.
+
+    Attributes:
+        width: of the network.
+        n_classes: 0, or the number of classes whose labels context points carry.
+        standardise: train on improvements with mean 0 and standard deviation 1 over all targets;
+            undone in every prediction and in the curve.
+        training: epochs, batch size, learning rate.
+        compute: device and threads.
+    """
+
+    width: int = 32
+    n_classes: int = 0
+    standardise: bool = False
+    training: TrainingOptions = field(default_factory=TrainingOptions)
+    compute: Compute = field(default_factory=Compute)
+
+
+def fit_neural_process(
+    examples: Examples, scaler: InputScaler, options: LearnerOptions, seed: int, shuffle: Shuffle
+) -> LearnedNeuralProcess:
+    """Trains a new neural process from scratch.
+
+    Args:
+        examples: scored episodes.
+        scaler: of the features, from annotated and pool points.
+        options: of network and training.
+        seed: draws the initial weights; below 2**63.
+        shuffle: orders problems and batches in every epoch.
+
+    Raises:
+        UserError: CUDA is asked for and absent, or the training diverged.
+        ValueError: an improvement of a target is not finite.
+    """
+    device = options.compute.torch_device()
+    targets = examples.improvements[~examples.member]
+    if not np.isfinite(targets).all():
+        raise ValueError("an improvement is not finite")
+    center, spread = 0.0, 1.0
+    if options.standardise:
+        center, spread = float(targets.mean()), float(targets.std()) or 1.0
+    problems = examples.problems(scaler, center, spread).to(device)
+    network = AttentiveNeuralProcess(
+        problems.points.shape[-1],
+        options.width,
+        n_classes=options.n_classes,
+        generator=torch.Generator().manual_seed(seed),
+    ).to(device)
+    with limited_threads(options.compute.threads):
+        curve = train(network, problems, options.training, shuffle)
+    weights = {name: part.cpu().numpy().copy() for name, part in network.state_dict().items()}
+    return LearnedNeuralProcess(
+        weights,
+        scaler,
+        center,
+        spread,
+        network.n_features,
+        network.width,
+        network.n_classes,
+        curve + np.log(spread),
+    )
+
+
+def _single(values: NDArray[Any]) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))

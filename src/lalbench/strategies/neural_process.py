@@ -1,0 +1,293 @@
+"""Neural process: simulate, score with the oracle, learn, predict (Bakker et al. 2023).
+
+At an acquisition step episodes are simulated from the annotated points, the oracle scores them on
+the reward set, an attentive neural process learns the scores, and the pool point with the largest
+predicted improvement is acquired.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from lalbench import files
+from lalbench.errors import UserError, suggest
+from lalbench.seeds import PublishedGenerator, uniforms_by_id
+from lalbench.strategies.base import FloatArray, IntArray, LearningState, Need, Selection
+
+if TYPE_CHECKING:
+    from lalbench.episodes import Episodes
+    from lalbench.learners.neural_process import Compute, LearnedNeuralProcess, Points, Refits
+
+_CHOICES = {
+    "simulation_size": ("round", "truncate"),
+    "draws": ("named", "released"),
+    "input_scaling": ("per_feature", "global_divisor"),
+    "refit": ("every_step", "once"),
+    "ties": ("random", "first", "argsort_first", "argsort_last"),
+    "device": ("auto", "cpu", "cuda"),
+}
+_COUNTS = ("n_simulations", "epochs", "batch_size", "threads")
+_SWITCHES = (
+    "context_labels",
+    "classifier_probabilities",
+    "standardise_targets",
+    "context_rewards",
+)
+_N_HEADS = 8
+
+
+@dataclass(frozen=True)
+class NeuralProcess:
+    """Acquires the pool points with the largest predicted improvement.
+
+    The defaults are the paper's method under the ``clean`` protocol; the ``published`` one sets
+    ``simulation_size``, ``draws``, ``input_scaling`` and ``ties``.
+
+    Attributes:
+        n_simulations: simulated problems per training.
+        fractions: of the annotated points that play "annotated", drawn uniformly per simulation.
+        simulation_size: ``round`` or ``truncate`` the product of fraction and annotated points.
+        draws: ``named``: NumPy generators; ``released``: in the way of the authors' code.
+        input_scaling: ``per_feature`` to [-1, 1], or ``global_divisor`` (the largest absolute value)
+            of annotated and pool points.
+        epochs, batch_size, learning_rate: of the training; the rate falls by ``0.1 ** (1 / 100)``
+            per epoch.
+        width: of the network, a multiple of 8.
+        refit: ``every_step`` trains a new network at every step; ``once`` keeps that of step 1,
+            with the current annotated points as context.
+        ties: among equal predictions, ``random`` by row id, ``first`` in the pool, or the first or
+            last position in NumPy's ascending ``argsort``.
+        context_labels: class labels of the annotated points enter the network.
+        classifier_probabilities: class probabilities of the task classifier are further features.
+        standardise_targets: improvements are standardised for the training.
+        context_rewards: leave-one-out improvements of annotated points enter the network as y.
+        acquisition_std: k of the acquisition by mean + k standard deviations.
+        device: ``auto`` is CUDA where there is one.
+        threads: CPU threads of torch.
+
+    Raises:
+        UserError: a value that cannot be used.
+    """
+
+    n_simulations: int = 300
+    fractions: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+    simulation_size: Literal["round", "truncate"] = "round"
+    draws: Literal["named", "released"] = "named"
+    input_scaling: Literal["per_feature", "global_divisor"] = "per_feature"
+    epochs: int = 100
+    batch_size: int = 64
+    learning_rate: float = 1e-3
+    width: int = 32
+    refit: Literal["every_step", "once"] = "every_step"
+    ties: Literal["random", "first", "argsort_first", "argsort_last"] = "random"
+    context_labels: bool = False
+    classifier_probabilities: bool = False
+    standardise_targets: bool = False
+    context_rewards: bool = False
+    acquisition_std: float = 0.0
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        for name, choices in _CHOICES.items():
+            value = getattr(self, name)
+            if value not in choices:
+                raise UserError(name, f"unknown value {value!r}", suggest(value, choices))
+        for name in _COUNTS:
+            _check(name, getattr(self, name), _is_count(getattr(self, name)), "an integer ≥ 1")
+        for name in _SWITCHES:
+            value = getattr(self, name)
+            _check(name, value, isinstance(value, bool), "true or false")
+        _check_fractions(self.fractions)
+        object.__setattr__(self, "fractions", tuple(float(q) for q in self.fractions))
+        fits = _is_count(self.width) and self.width % _N_HEADS == 0
+        _check("width", self.width, fits, f"a positive multiple of {_N_HEADS}")
+        rate = self.learning_rate
+        _check("learning_rate", rate, _is_number(rate) and rate > 0, "a number above 0")
+        _check(
+            "acquisition_std", self.acquisition_std, _is_number(self.acquisition_std), "a number"
+        )
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        """What the strategy reads."""
+        needs = {Need.LEARNED, Need.REWARD_SET, Need.CLASSIFIER}
+        return frozenset(needs | {Need.PROBABILITIES} if self.classifier_probabilities else needs)
+
+    def simulate(self, state: LearningState, rng: Generator) -> Episodes:
+        """Episodes from the annotated points, scored by the oracle on the reward set."""
+        from lalbench import episodes
+
+        return episodes.simulate(
+            state.X_annotated,
+            state.y_annotated,
+            _given(state.reward_scorer, "reward_scorer"),
+            _given(state.new_classifier, "new_classifier"),
+            state.fit_weights,
+            n_simulations=self.n_simulations,
+            fractions=self.fractions,
+            simulation_size=self.simulation_size,
+            draws=self.draws,
+            rng=rng,
+        )
+
+    def fit(self, state: LearningState, episodes: Episodes, rng: Generator) -> LearnedNeuralProcess:
+        """A new neural process, trained from scratch on ``episodes`` of this state."""
+        from lalbench.learners.neural_process import Examples, InputScaler, fit_neural_process
+
+        member = episodes.annotated_mask
+        rewards, extra = None, None
+        if self.context_rewards:
+            scorer = _given(state.reward_scorer, "reward_scorer")
+            rewards = _refits(state).leave_one_out(member, episodes.base_scores, scorer)
+        if self.classifier_probabilities:
+            extra = _refits(state).probabilities(member)
+        examples = Examples(
+            state.X_annotated,
+            member,
+            episodes.improvements,
+            extra,
+            rewards,
+            state.y_annotated if self.context_labels else None,
+        )
+        known = np.concatenate([state.X_annotated, state.X_pool])
+        scaler = InputScaler.fit(known, self.input_scaling)
+        seed = int(rng.integers(2**62))
+        shuffle = _released_python(rng).shuffle if self.draws == "released" else rng.shuffle
+        return fit_neural_process(examples, scaler, self._learner_options(state), seed, shuffle)
+
+    def select(self, state: LearningState, budget: int, rng: Generator) -> Selection:
+        """The ``budget`` largest predictions; a batch is the top of one ranking.
+
+        Scores are the predicted mean plus ``acquisition_std`` standard deviations.
+
+        Raises:
+            UserError: the state holds no learned neural process.
+        """
+        from lalbench.learners.neural_process import Points
+
+        learned: LearnedNeuralProcess = _given(state.learned, "learned")
+        extra = state.probabilities if self.classifier_probabilities else None
+        mu, sigma = learned.predict(
+            self._context(state), Points(state.X_pool, extra), self._compute()
+        )
+        scores = mu + self.acquisition_std * sigma
+        order = _ranking(scores, self.ties, state.pool_ids, rng)
+        return Selection(order[:budget], scores)
+
+    def learned_from_arrays(self, arrays: dict[str, NDArray[Any]]) -> LearnedNeuralProcess:
+        """The inverse of ``LearnedNeuralProcess.to_arrays``."""
+        from lalbench.learners.neural_process import LearnedNeuralProcess
+
+        return LearnedNeuralProcess.from_arrays(arrays)
+
+    def save_learned(self, path: str | Path, learned: LearnedNeuralProcess) -> None:
+        """Writes a learned neural process as npz, atomically and without pickle."""
+        files.write_npz(path, learned.to_arrays())
+
+    def load_learned(self, path: str | Path) -> LearnedNeuralProcess:
+        """Reads what :meth:`save_learned` wrote; raises :class:`CorruptFileError`."""
+        return self.learned_from_arrays(files.read_npz(path))
+
+    def _context(self, state: LearningState) -> Points:
+        """The current annotated points as context."""
+        from lalbench import classifiers
+        from lalbench.learners.neural_process import Points
+
+        extra, rewards = None, None
+        if self.classifier_probabilities:
+            extra = classifiers.probabilities(state.classifier, state.X_annotated, state.n_classes)
+        if self.context_rewards:
+            scorer = _given(state.reward_scorer, "reward_scorer")
+            everything = np.ones((1, len(state.y_annotated)), dtype=bool)
+            score = np.array([scorer(state.classifier)])
+            rewards = _refits(state).leave_one_out(everything, score, scorer)[0]
+        labels = state.y_annotated if self.context_labels else None
+        return Points(state.X_annotated, extra, rewards, labels)
+
+    def _learner_options(self, state: LearningState) -> Any:
+        from lalbench.learners.neural_process import LearnerOptions, TrainingOptions
+
+        return LearnerOptions(
+            width=self.width,
+            n_classes=state.n_classes if self.context_labels else 0,
+            standardise=self.standardise_targets,
+            training=TrainingOptions(self.epochs, self.batch_size, self.learning_rate),
+            compute=self._compute(),
+        )
+
+    def _compute(self) -> Compute:
+        from lalbench.learners.neural_process import Compute
+
+        return Compute(self.device, self.threads)
+
+
+def _refits(state: LearningState) -> Refits:
+    from lalbench.learners.neural_process import Refits
+
+    return Refits(
+        state.X_annotated,
+        state.y_annotated,
+        _given(state.new_classifier, "new_classifier"),
+        state.fit_weights,
+        state.n_classes,
+    )
+
+
+def _released_python(rng: Generator) -> random.Random:
+    """The Python generator that shuffles batches in the authors' code."""
+    if isinstance(rng, PublishedGenerator):
+        return rng.python_legacy
+    return random.Random(int(rng.integers(2**62)))
+
+
+def _ranking(scores: FloatArray, ties: str, ids: IntArray, rng: Generator) -> IntArray:
+    """Positions in descending order of the scores."""
+    if ties == "argsort_last":
+        return np.argsort(scores)[::-1]
+    if ties == "argsort_first":
+        return np.argsort(-scores)
+    if ties == "first":
+        return np.argsort(-scores, kind="stable")
+    return np.lexsort((uniforms_by_id(rng, ids), -scores))
+
+
+def _given(value: Any, name: str) -> Any:
+    if value is None:
+        remedy = {
+            "learned": "call simulate and fit first",
+            "reward_scorer": "pass a Scorer of labelled reward points",
+            "new_classifier": "pass a function that returns an unfitted classifier",
+        }[name]
+        raise UserError(f"state.{name}", "the neural process needs it", remedy)
+    return value
+
+
+def _check(name: str, value: object, holds: bool, wanted: str) -> None:
+    if not holds:
+        raise UserError(name, f"cannot use {value!r}", f"give {wanted}")
+
+
+def _check_fractions(fractions: object) -> None:
+    holds = (
+        isinstance(fractions, tuple | list)
+        and len(fractions) > 0
+        and all(_is_number(q) and 0 < q < 1 for q in fractions)
+    )
+    _check("fractions", fractions, holds, "a list of numbers between 0 and 1")
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
