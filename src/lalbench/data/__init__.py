@@ -1,0 +1,72 @@
+"""Data sets: a catalogue, files with checked hashes from mirrors, the user's own files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from lalbench.config import DatasetSpec
+from lalbench.data import catalogue
+from lalbench.data.catalogue import CATALOGUE, names
+from lalbench.data.dataset import Dataset
+from lalbench.data.fetch import fetch
+from lalbench.data.table import check_relabel, to_dataset
+from lalbench.errors import UserError
+
+__all__ = ["CATALOGUE", "Dataset", "check", "load", "names"]
+
+
+def load(
+    spec: DatasetSpec | str, *, mirrors: Sequence[str] = (), cache: Path | None = None
+) -> Dataset:
+    """A data set of the catalogue, or of a file of the user's.
+
+    Args:
+        spec: entry of a study, or a name of the catalogue. The data set is called by its label.
+        mirrors: folders or http(s) URLs asked before the sources; those of the environment
+            variable ``LALBENCH_MIRROR`` are added.
+        cache: folder for downloads; default ``LALBENCH_CACHE`` or the user's cache folder.
+
+    Raises:
+        UserError: an unknown name or option, or a file that cannot be used.
+        DownloadError: no place had a file with the right hash.
+    """
+    spec = _spec(spec)
+    if spec.path is not None:
+        from lalbench.data.user_files import read_user_file
+
+        _no_options(spec)
+        table, where = read_user_file(spec.path, spec.format, str(spec.target)), spec.path
+    else:
+        entry = catalogue.get(spec.name)
+        options = entry.complete_options(spec.options)
+        paths = tuple(fetch(file, mirrors=mirrors, cache=cache) for file in entry.files)
+        table, where = entry.reader(paths, options), entry.name
+    return to_dataset(table, spec.label, spec.relabel, where)
+
+
+def check(spec: DatasetSpec | str) -> None:
+    """Raises :class:`UserError` for what is wrong with ``spec`` before anything is read.
+
+    Of a user's file the names of its columns are read, nothing of the catalogue is fetched.
+    """
+    spec = _spec(spec)
+    if spec.relabel is not None:
+        check_relabel(spec.relabel)
+    if spec.path is None:
+        catalogue.get(spec.name).complete_options(spec.options)
+        return
+    from lalbench.data.user_files import check_user_file
+
+    _no_options(spec)
+    check_user_file(spec.path, spec.format, str(spec.target))
+
+
+def _spec(spec: DatasetSpec | str) -> DatasetSpec:
+    return DatasetSpec(name=catalogue.get(spec).name) if isinstance(spec, str) else spec
+
+
+def _no_options(spec: DatasetSpec) -> None:
+    if spec.options:
+        key = next(iter(spec.options))
+        raise UserError("options", f'a file has no option "{key}"', "remove it")

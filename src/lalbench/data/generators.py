@@ -1,0 +1,88 @@
+"""Data sets made by formula: any size, no download."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lalbench.data.table import Table
+from lalbench.errors import UserError
+from lalbench.seeds import Streams
+
+POSITIONS = np.arange(1, 22)
+# Centres of the two base waves that each class mixes; classes 0, 1 and 2 as in the UCI file.
+CENTRES = ((7, 15), (7, 11), (11, 15))
+HEIGHT = 6
+
+WAVEFORM_OPTIONS: Mapping[str, Any] = {"n": 5000, "seed": 0, "classes": 2, "standardise": True}
+
+
+def waveform(_: tuple[Path, ...], options: Mapping[str, Any]) -> Table:
+    """Breiman's waveforms (Breiman et al. 1984, section 2.6.2), for any number of rows.
+
+    A row of class k is ``u·a(t) + (1-u)·b(t) + ε(t)`` on t = 1 … 21, with ``u ~ U(0, 1)`` once per
+    row, ``ε ~ N(0, 1)`` per position, and a, b the two triangular waves ``max(0, 6 - |t - c|)`` of
+    the class (:data:`CENTRES`). The three classes are equally likely.
+
+    Args:
+        _: no files.
+        options: ``n`` rows; ``seed``; ``classes``: 3 as in the original, or 2 (the default), where
+            label 1 is the original class 1 and label 0 the other two, as in the set ``waveform``;
+            ``standardise`` columns to mean 0 and standard deviation 1 (ddof = 1), as there.
+
+    Raises:
+        UserError: a value that does not fit, or so few rows that a class is missing.
+    """
+    check_waveform_options(options)
+    n, n_classes = options["n"], options["classes"]
+    rng = Streams(data_seed=options["seed"], seed=0).generator("data", name="waveform_generator")
+    original = rng.integers(0, len(CENTRES), size=n)
+    mix = rng.uniform(size=(n, 1))
+    noise = rng.standard_normal((n, len(POSITIONS)))
+    first, second = (base_waves()[:, side][original] for side in (0, 1))
+    X = mix * first + (1 - mix) * second + noise
+    labels = original if n_classes == len(CENTRES) else (original == 1).astype(np.int64)
+    if len(np.unique(labels)) < n_classes:
+        raise UserError("options.n", f"{n} rows leave a class empty", "generate more rows")
+    if options["standardise"]:
+        X = (X - X.mean(axis=0)) / X.std(axis=0, ddof=1)
+    return Table(
+        X=X,
+        labels=labels,
+        feature_names=tuple(f"t{t}" for t in POSITIONS),
+        class_names=waveform_class_names(options),
+    )
+
+
+def base_waves() -> NDArray[np.float64]:
+    """(3, 2, 21) the two base waves of each class."""
+    centres = np.asarray(CENTRES, dtype=np.float64)
+    return np.maximum(0.0, HEIGHT - np.abs(POSITIONS - centres[:, :, None]))
+
+
+def waveform_class_names(options: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names of the classes for these options."""
+    return ("0", "1", "2") if options["classes"] == len(CENTRES) else ("0 or 2", "1")
+
+
+def check_waveform_options(options: Mapping[str, Any]) -> None:
+    """Raises :class:`UserError` for a value that does not fit."""
+    _check_integer(options, "n", 3, 10_000_000)
+    _check_integer(options, "seed", 0, 2**32 - 1)
+    _check_integer(options, "classes", 2, 3)
+    if not isinstance(options["standardise"], bool):
+        raise UserError(
+            "options.standardise", f"{options['standardise']!r} is no choice", "use true or false"
+        )
+
+
+def _check_integer(options: Mapping[str, Any], key: str, least: int, most: int) -> None:
+    value = options[key]
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise UserError(
+            f"options.{key}", f"{value!r} does not fit", f"use an integer from {least} to {most}"
+        )

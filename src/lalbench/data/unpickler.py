@@ -1,0 +1,210 @@
+"""Reads pickled dictionaries of numeric arrays without running anything that a pickle names.
+
+An unpickler with an allow-list of numpy's own functions would still hand attacker-chosen state to
+numpy's C code (type descriptors with object fields, arrays over bytes that are read as pointers).
+Here numpy is never called by the pickle: the few names that a pickled array needs stand for small
+stand-ins that keep what they are given, and the arrays are built afterwards from plain bytes, after
+type, shape and length have been checked.
+
+Python 2 pickles and numpy 1 and 2 module names are understood.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import pickle
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lalbench.errors import UserError
+
+# Booleans, integers and floats of the usual sizes; no objects, strings, records or long doubles.
+_TYPE = re.compile(r"b1|[iu][1248]|f[248]")
+_MAX_DIMENSIONS = 32
+
+
+def read_pickled_arrays(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
+    """The arrays of a pickled ``{name: array}``; ``numpy.matrix`` becomes an array.
+
+    Args:
+        path: a pickle of any protocol; Python 2 strings are read as Latin-1.
+
+    Raises:
+        UserError: the file is damaged, holds anything else than numeric or boolean arrays, or asks
+            for any name other than those that a pickled array needs. Nothing of it is run.
+    """
+    try:
+        with Path(path).open("rb") as handle:
+            content = _ArrayUnpickler(handle, encoding="latin1").load()
+        if not isinstance(content, dict):
+            raise _RefusedError(f"it holds a {type(content).__name__}, not a dictionary")
+        return {_key(key): _array(value) for key, value in content.items()}
+    except _RefusedError as error:
+        problem = str(error)
+    except OSError as error:
+        raise UserError(str(path), f"cannot be read ({error.strerror})", "check it") from error
+    except Exception as error:  # noqa: BLE001 - a damaged pickle can raise nearly anything
+        problem = f"it is damaged ({type(error).__name__}: {error})"
+    raise UserError(
+        str(path),
+        f"refused to unpickle: {problem}",
+        "only dictionaries of numeric arrays are read; get the file anew from its source",
+    )
+
+
+class _RefusedError(pickle.UnpicklingError):
+    """The pickle holds something that a dictionary of arrays does not need."""
+
+
+class _Inert:
+    """Something a pickle may name: it can be called, but neither changed nor instantiated."""
+
+    __slots__ = ("_call",)
+
+    def __init__(self, call: Callable[..., Any]) -> None:
+        self._call = call
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self._call(*arguments)
+
+    def __setstate__(self, state: Any) -> None:
+        raise _RefusedError("it tries to change a function")
+
+
+class _Type:
+    """Stands for ``numpy.dtype``: kind, size and byte order, nothing else."""
+
+    __slots__ = ("code", "order")
+
+    def __init__(self, code: Any, *flags: Any) -> None:
+        # numpy writes (code, align, copy); the flags mean nothing for these types
+        if not isinstance(code, str) or not _TYPE.fullmatch(code) or len(flags) > 2:
+            raise _RefusedError(f"arrays of type {code!r} are not read")
+        self.code = code
+        self.order = "="
+
+    def __setstate__(self, state: Any) -> None:
+        # (version, byte order, subarray, names, fields, size, alignment, flags[, metadata])
+        plain = isinstance(state, tuple) and len(state) in (8, 9)
+        if not plain or state[1] not in ("<", ">", "|", "=") or any(state[2:5]):
+            raise _RefusedError("an array type has parts that are not read")
+        self.order = state[1]
+
+    def numpy(self) -> np.dtype[Any]:
+        return np.dtype(f"{self.order}{self.code}")
+
+
+class _Array:
+    """Stands for an array under construction."""
+
+    __slots__ = ("value",)
+
+    def __init__(self) -> None:
+        self.value: NDArray[Any] | None = None
+
+    def __setstate__(self, state: Any) -> None:
+        # (version, shape, type, Fortran order, bytes); version is absent in the oldest files
+        if not isinstance(state, tuple) or len(state) not in (4, 5):
+            raise _RefusedError("an array has parts that are not read")
+        shape, kind, fortran, data = state[-4:]
+        self.value = _build(data, kind, shape, "F" if fortran else "C")
+
+
+class _ArrayUnpickler(pickle.Unpickler):
+    """Knows the names in ``_NAMES`` and refuses all others."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in _NAMES:
+            raise _RefusedError(f'it asks for "{module}.{name}"')
+        return _NAMES[module, name]
+
+
+def _build(data: Any, kind: Any, shape: Any, order: Any) -> NDArray[Any]:
+    """An array of its own from plain bytes, once type, shape and length fit."""
+    if isinstance(data, str):
+        data = _latin1(data)
+    if not isinstance(data, bytes | bytearray) or not isinstance(kind, _Type):
+        raise _RefusedError("an array does not consist of bytes and a type")
+    if (
+        not isinstance(shape, tuple)
+        or len(shape) > _MAX_DIMENSIONS
+        or any(type(length) is not int or length < 0 for length in shape)
+        or order not in ("C", "F")
+    ):
+        raise _RefusedError(f"an array has the shape {shape!r}")
+    dtype = kind.numpy()
+    if len(data) != math.prod(shape) * dtype.itemsize:
+        raise _RefusedError(f"{len(data)} bytes do not make a {shape} array of {dtype}")
+    return np.frombuffer(data, dtype=dtype).reshape(shape, order=order).copy(order)
+
+
+def _reconstruct(*arguments: Any) -> _Array:
+    # (subclass, shape, type letter) of an empty array; the state that follows replaces all of it
+    if len(arguments) != 3 or arguments[0] is not _NDARRAY:
+        raise _RefusedError("it builds something that is no array")
+    return _Array()
+
+
+def _from_buffer(data: Any, kind: Any, shape: Any, order: Any) -> _Array:
+    array = _Array()
+    array.value = _build(data, kind, shape, order)
+    return array
+
+
+def _scalar(kind: Any, data: Any) -> _Array:
+    return _from_buffer(data, kind, (), "C")
+
+
+def _encode(*arguments: Any) -> bytes:
+    # Protocol 2 has no bytes: Python 3 writes them as encode(text, "latin1")
+    if len(arguments) != 2 or arguments[1] not in ("latin1", "latin-1"):
+        raise _RefusedError("it encodes text other than as Latin-1")
+    return _latin1(arguments[0])
+
+
+def _latin1(text: Any) -> bytes:
+    if not isinstance(text, str):
+        raise _RefusedError("it encodes something that is no text")
+    return text.encode("latin1")
+
+
+def _no_instance(*_: Any) -> Any:
+    raise _RefusedError("it calls numpy.ndarray")
+
+
+def _key(key: Any) -> str:
+    if not isinstance(key, str):
+        raise _RefusedError(f"{key!r} is no name of an array")
+    return key
+
+
+def _array(value: Any) -> NDArray[Any]:
+    if not isinstance(value, _Array) or value.value is None:
+        raise _RefusedError(f"it holds a {type(value).__name__.lstrip('_').lower()}, not an array")
+    return value.value
+
+
+_NDARRAY = _Inert(_no_instance)
+_DTYPE = _Inert(_Type)
+_NAMES: dict[tuple[str, str], _Inert] = {
+    ("numpy", "ndarray"): _NDARRAY,
+    ("numpy", "matrix"): _NDARRAY,
+    ("numpy.matrixlib.defmatrix", "matrix"): _NDARRAY,
+    ("numpy", "dtype"): _DTYPE,
+    ("_codecs", "encode"): _Inert(_encode),
+    **{
+        (f"numpy.{core}.{module}", name): _Inert(function)
+        for core in ("core", "_core")
+        for module, name, function in (
+            ("multiarray", "_reconstruct", _reconstruct),
+            ("multiarray", "scalar", _scalar),
+            ("numeric", "_frombuffer", _from_buffer),
+        )
+    },
+}

@@ -1,0 +1,370 @@
+"""The user's own data: CSV, Parquet and NPZ files, checked until nothing can surprise later."""
+
+from __future__ import annotations
+
+import csv
+import warnings
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lalbench.data.readers import numbered
+from lalbench.data.table import Table
+from lalbench.errors import UserError, suggest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FORMATS = ("csv", "parquet", "npz")
+
+# float64 holds every integer up to here
+_EXACT = 2**53
+_NPZ_FEATURES = ("X", "x")
+# What a missing feature looks like in a CSV file; in the label column only an empty field is one,
+# so that NA and None can be classes.
+_MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "-nan", "NULL", "null", "None", "<NA>", "#N/A"]
+
+
+def read_user_file(path: str, format_: str | None, target: str) -> Table:
+    """The table in a file of the user's.
+
+    Args:
+        path: the file.
+        format_: csv, parquet or npz; None: by its ending.
+        target: name of the label column, or of the label array of an npz file, whose features are
+            the array ``X`` (or ``x``).
+
+    Raises:
+        UserError: there is no such file or column, or something in it cannot be used: missing or
+            infinite features, text features, labels that are no classes, doubled column names.
+    """
+    kind = file_format(path, format_)
+    if kind == "npz":
+        return _read_npz(path, target)
+    frame = _read_csv(path, target) if kind == "csv" else _read_parquet(path, target)
+    if len(frame) == 0:
+        raise UserError(path, "has no rows", "it needs a header and one row per point")
+    features = [name for name in frame.columns if name != target]
+    if not features:
+        raise UserError(path, f'has no column besides "{target}"', "add feature columns")
+    X = np.empty((len(frame), len(features)))
+    for place, name in enumerate(features):
+        X[:, place] = _numeric_column(frame[name], f'{path}, column "{name}"')
+    labels = _column_labels(frame[target], f'{path}, column "{target}"')
+    return Table(X=X, labels=labels, feature_names=tuple(features))
+
+
+def check_user_file(path: str, format_: str | None, target: str) -> None:
+    """Raises :class:`UserError` unless the file exists, has a known format and holds ``target``.
+
+    Reads only the names of the columns.
+    """
+    kind = file_format(path, format_)
+    names: dict[str, Callable[[str], Sequence[str]]] = {
+        "csv": _csv_names,
+        "parquet": _parquet_names,
+        "npz": _npz_names,
+    }
+    _check_target(path, target, names[kind](path))
+
+
+def file_format(path: str, format_: str | None) -> str:
+    """csv, parquet or npz: ``format_``, or what the ending of an existing file says."""
+    if not Path(path).is_file():
+        raise UserError("path", f'no such file "{path}"', "correct the path")
+    ending = Path(path).suffix.lower().removeprefix(".")
+    kind = format_ or ending
+    if kind not in FORMATS:
+        raise UserError(
+            "path",
+            f'"{path}" ends in "{Path(path).suffix}"',
+            "use a .csv, .parquet or .npz file, or say which it is with the key format",
+        )
+    return kind
+
+
+def _check_target(path: str, target: str, names: Sequence[str]) -> None:
+    if target not in names:
+        hint = suggest(target, names)
+        if len(names) == 1 and any(mark in names[0] for mark in ";\t"):
+            hint = "separate the columns with commas"
+        raise UserError("target", f'{path} holds no "{target}"', hint)
+
+
+def _check_names(path: str, names: Sequence[str]) -> None:
+    for place, name in enumerate(names, start=1):
+        if not name.strip():
+            raise UserError(
+                f"{path}, column {place}",
+                "has no name",
+                "name it, or remove it if it only numbers the rows",
+            )
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise UserError(path, f'column "{twice[0]}" stands twice', "rename or remove one")
+
+
+# CSV
+
+
+def _csv_names(path: str) -> list[str]:
+    import pandas as pd
+
+    try:
+        # As a row of text: as a header, pandas would rename doubled columns
+        row = pd.read_csv(
+            path, header=None, nrows=1, dtype=str, keep_default_na=False, encoding="utf-8-sig"
+        )
+    except pd.errors.EmptyDataError as error:
+        raise UserError(path, "is empty", "it needs a header and one row per point") from error
+    except (OSError, ValueError, csv.Error) as error:
+        raise _unreadable(path, "CSV", error) from error
+    names = [str(name) for name in row.iloc[0]]
+    _check_names(path, names)
+    return names
+
+
+def _read_csv(path: str, target: str) -> pd.DataFrame:
+    import pandas as pd
+
+    names = _csv_names(path)
+    _check_target(path, target, names)
+    missing = {name: [""] if name == target else _MISSING for name in names}
+    try:
+        with warnings.catch_warnings():
+            # Rows longer than the header are a warning to pandas, and lost fields to the user
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            return pd.read_csv(
+                path,
+                index_col=False,
+                keep_default_na=False,
+                na_values=missing,
+                float_precision="round_trip",
+                low_memory=False,
+                encoding="utf-8-sig",
+            )
+    except pd.errors.ParserWarning as error:
+        raise UserError(
+            path, "has rows with more fields than its header", "make all rows equally long"
+        ) from error
+    except (OSError, ValueError, csv.Error) as error:
+        raise _unreadable(path, "CSV", error) from error
+
+
+# Parquet
+
+
+def _parquet_names(path: str) -> list[str]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        schema = pq.read_schema(path)
+    except (OSError, pa.ArrowException) as error:
+        raise _unreadable(path, "Parquet", error) from error
+    names = [str(name) for name in schema.names]
+    _check_names(path, names)
+    # A range index is kept as a description, any other as a column that would pass for a feature
+    index = [
+        name for name in (schema.pandas_metadata or {}).get("index_columns", ()) if name in names
+    ]
+    if index:
+        raise UserError(
+            f'{path}, column "{index[0]}"',
+            "is the row index of a data frame",
+            "write the file with index=False, after reset_index() if it is a feature",
+        )
+    return names
+
+
+def _read_parquet(path: str, target: str) -> pd.DataFrame:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    names = _parquet_names(path)
+    _check_target(path, target, names)
+    try:
+        frame = pq.ParquetFile(path).read().to_pandas(ignore_metadata=True)
+    except (OSError, pa.ArrowException) as error:
+        raise _unreadable(path, "Parquet", error) from error
+    return frame.set_axis(names, axis=1)
+
+
+# NPZ
+
+
+def _npz_names(path: str) -> list[str]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return [name.removesuffix(".npy") for name in archive.namelist()]
+    except (OSError, zipfile.BadZipFile) as error:
+        raise _unreadable(path, "NPZ", error) from error
+
+
+def _read_npz(path: str, target: str) -> Table:
+    names = _npz_names(path)
+    _check_target(path, target, names)
+    found = [name for name in _NPZ_FEATURES if name in names]
+    if len(found) != 1:
+        raise UserError(
+            path,
+            f"has {' and '.join(found) if found else 'neither X nor x'}",
+            "name the array of features X",
+        )
+    X, labels = (_npz_array(path, name) for name in (found[0], target))
+    if X.ndim != 2:
+        raise UserError(
+            f"{path}, array {found[0]}", f"has the shape {X.shape}", "reshape it to (n, d)"
+        )
+    labels = labels.reshape(-1) if labels.shape == (len(X), 1) else labels
+    if labels.shape != (len(X),) or not X.size:
+        raise UserError(
+            path,
+            f"{target} {labels.shape} does not fit {found[0]} {X.shape}",
+            "it needs one label per row and at least one row",
+        )
+    features = numbered(X.shape[1])
+    kind = _kind(X.dtype)
+    columns = [
+        _numbers(X[:, place], kind, f"{path}, array {found[0]}, column {place}")
+        for place in range(X.shape[1])
+    ]
+    y = _labels(labels, _kind(labels.dtype), f"{path}, array {target}")
+    return Table(X=np.column_stack(columns), labels=y, feature_names=features)
+
+
+def _npz_array(path: str, name: str) -> NDArray[Any]:
+    try:
+        with np.load(path, allow_pickle=False) as content:
+            return np.asarray(content[name])
+    except ValueError as error:
+        if "Object arrays" in str(error):
+            raise UserError(
+                f"{path}, array {name}",
+                "is an object array, which would need pickle",
+                "save it with a numeric or text type",
+            ) from error
+        raise _unreadable(path, "NPZ", error) from error
+    except Exception as error:  # zipfile and zlib each raise their own kinds
+        raise _unreadable(path, "NPZ", error) from error
+
+
+# Columns
+
+
+def _numeric_column(column: pd.Series[Any], key: str) -> NDArray[np.float64]:
+    import pandas as pd
+
+    if column.isna().any():
+        _refuse_missing(key, np.asarray(column.isna()))
+    types = pd.api.types
+    if not types.is_bool_dtype(column) and not types.is_numeric_dtype(column):
+        shown = next((value for value in column if isinstance(value, str)), column.iloc[0])
+        _refuse_text(key, shown)
+    values = np.asarray(column.to_numpy())
+    return _numbers(values, _kind(values.dtype), key)
+
+
+def _column_labels(column: pd.Series[Any], key: str) -> NDArray[Any]:
+    import pandas as pd
+
+    if column.isna().any():
+        _refuse_missing(key, np.asarray(column.isna()))
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.astype(column.cat.categories.dtype)
+    if pd.api.types.is_bool_dtype(column):
+        return _labels(column.to_numpy(dtype=bool), "number", key)
+    if pd.api.types.is_numeric_dtype(column):
+        values = np.asarray(column.to_numpy())
+        return _labels(values, _kind(values.dtype), key)
+    odd = next((value for value in column if not isinstance(value, str)), None)
+    if odd is not None:
+        raise UserError(
+            key, f"{odd!r} is no label", "use integers or text, of one kind in the whole column"
+        )
+    return np.array([str(value) for value in column])
+
+
+def _kind(dtype: np.dtype[Any]) -> str:
+    return {"b": "number", "i": "number", "u": "number", "f": "number"}.get(
+        dtype.kind, "text" if dtype.kind in "SU" else "other"
+    )
+
+
+def _numbers(values: NDArray[Any], kind: str, key: str) -> NDArray[np.float64]:
+    """(n,) values as float64, refused where that is impossible or would change them."""
+    if kind == "text":
+        _refuse_text(key, values.flat[0])
+    if kind == "other":
+        raise UserError(key, f"type {values.dtype} is no number", "convert it to numbers")
+    if values.dtype.kind in "iu" and len(values):
+        largest = max(abs(int(values.min())), abs(int(values.max())))
+        if largest > _EXACT:
+            raise UserError(
+                key,
+                f"{largest} is too large to be exact",
+                "rescale it, or remove it if it is an id",
+            )
+    numbers = values.astype(np.float64)
+    if np.isnan(numbers).any():
+        _refuse_missing(key, np.isnan(numbers))
+    if np.isinf(numbers).any():
+        row = int(np.isinf(numbers).argmax())
+        raise UserError(
+            key, f"{numbers[row]} in data row {row + 1}", "replace infinite values or drop the row"
+        )
+    return numbers
+
+
+def _labels(values: NDArray[Any], kind: str, key: str) -> NDArray[Any]:
+    """(n,) labels as integers, booleans or text."""
+    if kind == "other":
+        raise UserError(key, f"type {values.dtype} is no label", "use integers or text")
+    if values.dtype.kind == "S":
+        try:
+            values = np.char.decode(values, "utf-8")
+        except UnicodeDecodeError as error:
+            raise UserError(key, "holds bytes that are no UTF-8", "save it as text") from error
+    if values.dtype.kind != "f":
+        return values
+    if np.isnan(values).any():
+        _refuse_missing(key, np.isnan(values))
+    broken = ~np.isfinite(values) | (values != np.round(values)) | (np.abs(values) > _EXACT)
+    if broken.any():
+        row = int(broken.argmax())
+        raise UserError(
+            key,
+            f"{values[row]} in data row {row + 1} is no class label",
+            "use integers or text; for a number to be predicted, make classes of it first",
+        )
+    return values.astype(np.int64)
+
+
+def _refuse_text(key: str, value: Any) -> NoReturn:
+    raise UserError(
+        key,
+        f"{str(value)[:40]!r} is no number",
+        "encode text first, for example one column of 0 and 1 per category, or remove the column",
+    )
+
+
+def _refuse_missing(key: str, missing: NDArray[np.bool_]) -> NoReturn:
+    count, row = int(missing.sum()), int(missing.argmax())
+    rows = "1 value" if count == 1 else f"{count} values"
+    raise UserError(
+        key,
+        f"{rows} missing (NaN), the first in data row {row + 1}",
+        "fill missing values in, or drop those rows",
+    )
+
+
+def _unreadable(path: str, kind: str, error: Exception) -> UserError:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return UserError(
+        path, f"cannot be read as {kind} ({lines[0]})", "check the file and the key format"
+    )
