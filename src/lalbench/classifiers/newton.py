@@ -17,7 +17,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg.lapack import dposv
-from scipy.special import expit, logsumexp
+from scipy.special import expit
 
 from lalbench.errors import LalbenchError
 
@@ -26,6 +26,7 @@ IntArray = NDArray[np.int64]
 
 _EPSILON = float(np.finfo(np.float64).eps)
 _HALVINGS = 60
+_SHIFTS = 15
 _DIRECT_SIZE = 1200
 """Newton systems up to this size are factorised, larger ones solved by conjugate gradients."""
 
@@ -37,8 +38,11 @@ class NotConvergedError(LalbenchError):
 class _Problem(Protocol):
     """A convex objective of a flat parameter vector."""
 
-    def value(self, theta: FloatArray) -> float:
-        """The objective; also keeps what :meth:`gradient` and :meth:`direction` need."""
+    def value(self, theta: FloatArray) -> tuple[float, float]:
+        """The objective, and how far rounding may put it off.
+
+        Keeps what :meth:`gradient` and :meth:`direction` need.
+        """
 
     def gradient(self, theta: FloatArray) -> tuple[FloatArray, FloatArray]:
         """The gradient at the last evaluated point, and the size of what rounding leaves of it."""
@@ -140,7 +144,7 @@ def _tolerance(tol: float, weights: FloatArray, basis: FloatArray | None) -> flo
 def _minimise(
     problem: _Problem, theta: FloatArray, tol: float, max_iter: int
 ) -> tuple[FloatArray, int]:
-    value = problem.value(theta)
+    value, _ = problem.value(theta)
     for steps in range(max_iter + 1):
         gradient, rounding = problem.gradient(theta)
         if np.all(np.abs(gradient) <= np.maximum(tol, rounding)):
@@ -157,13 +161,12 @@ def _minimise(
 def _halve(
     problem: _Problem, theta: FloatArray, value: float, step: FloatArray, slope: float
 ) -> tuple[FloatArray, float]:
-    # close to the optimum the fall is smaller than the rounding of the objective
-    slack = 16 * _EPSILON * abs(value)
     length = 1.0
     for _ in range(_HALVINGS):
         trial = theta - length * step
-        found = problem.value(trial)
-        if found <= value - 1e-4 * length * slope + slack:
+        found, rounding = problem.value(trial)
+        # close to the optimum the fall is smaller than the rounding of the objective
+        if found <= value - 1e-4 * length * slope + rounding:
             return trial, found
         length /= 2
     raise NotConvergedError(
@@ -178,24 +181,32 @@ class _Binary:
         self._rows = np.column_stack([X, np.ones(len(X))])
         self._y, self._weights = y, weights
         self._penalty = np.append(np.full(X.shape[1], 1 / C), 0.0)
-        self._sizes = weights @ np.abs(self._rows)
+        self._magnitudes = np.abs(self._rows)
 
-    def value(self, theta: FloatArray) -> float:
+    def value(self, theta: FloatArray) -> tuple[float, float]:
         margins = self._y * (self._rows @ theta)
         self._wrong = expit(-margins)
+        self._spread = self._magnitudes @ np.abs(theta)
         loss = self._weights @ np.logaddexp(0.0, -margins)
-        return float(loss + 0.5 * (self._penalty * theta) @ theta)
+        value = float(loss + 0.5 * (self._penalty * theta) @ theta)
+        rounding = value + float((self._weights * self._wrong) @ self._spread)
+        return value, 16 * _EPSILON * rounding
 
     def gradient(self, theta: FloatArray) -> tuple[FloatArray, FloatArray]:
         pull = self._penalty * theta
         gradient = pull - (self._weights * self._y * self._wrong) @ self._rows
-        return gradient, 16 * _EPSILON * (self._sizes + np.abs(pull))
+        # rounding of the sum itself, and of the margins that the curvature carries into it
+        margins = self._curvature() * self._spread
+        rounding = (self._weights + margins) @ self._magnitudes + np.abs(pull)
+        return gradient, 16 * _EPSILON * rounding
 
     def direction(self, gradient: FloatArray) -> FloatArray:
-        curvature = self._weights * self._wrong * (1 - self._wrong)
-        hessian = (self._rows.T * curvature) @ self._rows
+        hessian = (self._rows.T * self._curvature()) @ self._rows
         hessian[np.diag_indices_from(hessian)] += self._penalty
         return _solve(hessian, gradient)
+
+    def _curvature(self) -> FloatArray:
+        return self._weights * self._wrong * (1 - self._wrong)
 
 
 class _Multinomial:
@@ -206,40 +217,69 @@ class _Multinomial:
     ) -> None:
         self._rows = np.column_stack([X, np.ones(len(X))])
         self._y, self._weights, self._n_classes = y, weights, n_classes
-        self._targets = np.eye(n_classes)[y]
         self._penalty = np.append(np.full(X.shape[1], 1 / C), 0.0)
-        self._sizes = np.tile(weights @ np.abs(self._rows), n_classes)
+        self._magnitudes = np.abs(self._rows)
 
-    def value(self, theta: FloatArray) -> float:
+    def value(self, theta: FloatArray) -> tuple[float, float]:
         parameters = theta.reshape(self._n_classes, -1)
+        own = np.arange(len(self._y)), self._y
         scores = self._rows @ parameters.T
-        logs = logsumexp(scores, axis=1)
-        self._p = np.exp(scores - logs[:, None])
-        own = scores[np.arange(len(self._y)), self._y]
-        penalty = 0.5 * float((parameters**2 @ self._penalty).sum())
-        return float(self._weights @ (logs - own)) + penalty
+        margins = scores - scores[own][:, None]
+        # With the own class kept apart, 1 - p of a point that is fitted well is not lost to rounding
+        largest = margins.max(axis=1)
+        powers = np.exp(margins - largest[:, None])
+        powers[own] = 0.0
+        excess = powers.sum(axis=1) + np.expm1(-largest)
+        self._p = powers / (1 + excess)[:, None]
+        self._errors = self._p * self._weights[:, None]
+        self._errors[own] = -self._errors.sum(axis=1)
+        self._p[own] = np.exp(-largest) / (1 + excess)
+        self._spread = self._magnitudes @ np.abs(parameters).T
+        loss = float(self._weights @ (largest + np.log1p(excess)))
+        value = loss + 0.5 * float((parameters**2 @ self._penalty).sum())
+        return value, 16 * _EPSILON * (value + float((np.abs(self._errors) * self._spread).sum()))
 
     def gradient(self, theta: FloatArray) -> tuple[FloatArray, FloatArray]:
-        pull = (theta.reshape(self._n_classes, -1) * self._penalty).ravel()
-        errors = (self._p - self._targets) * self._weights[:, None]
-        rounding = 16 * _EPSILON * (self._sizes + np.abs(pull))
-        return (errors.T @ self._rows).ravel() + pull, rounding
+        parameters = theta.reshape(self._n_classes, -1)
+        pull = parameters * self._penalty
+        gradient = self._errors.T @ self._rows + pull
+        # rounding of the sum itself, and of the scores that the curvature carries into it
+        scores = self._p * self._spread
+        scores += self._p * scores.sum(axis=1, keepdims=True)
+        rounding = ((1 + scores) * self._weights[:, None]).T @ self._magnitudes + np.abs(pull)
+        return gradient.ravel(), 16 * _EPSILON * rounding.ravel()
 
     def direction(self, gradient: FloatArray) -> FloatArray:
-        if len(gradient) > _DIRECT_SIZE:
-            return self._conjugate_gradients(gradient)
+        direct = len(gradient) <= _DIRECT_SIZE
+        step = self._factorised(gradient) if direct else self._conjugate_gradients(gradient)
+        by_class = step.reshape(self._n_classes, -1)
+        return (by_class - by_class.mean(axis=0)).ravel()
+
+    def _factorised(self, gradient: FloatArray) -> FloatArray:
         size = self._rows.shape[1]
-        hessian = np.empty((self._n_classes, size, self._n_classes, size))
+        everyone = np.arange(size)
+        hessian = np.zeros((self._n_classes, size, self._n_classes, size))
         for k in range(self._n_classes):
-            for j in range(k + 1):
-                curvature = self._weights * self._p[:, k] * ((k == j) - self._p[:, j])
+            for j in range(k):
+                # p_k (1 - p_k) is the sum of p_k p_j over the others: so are the diagonal blocks
+                curvature = self._weights * self._p[:, k] * self._p[:, j]
                 block = (self._rows.T * curvature) @ self._rows
-                hessian[k, :, j] = hessian[j, :, k] = block
-            hessian[k, np.arange(size), k, np.arange(size)] += self._penalty
-        # A common shift of the intercepts changes nothing: the system is singular along it, the
-        # gradient has no part along it, so curvature added there leaves the step as it is.
-        hessian[:, -1, :, -1] += self._weights.sum() / self._n_classes
+                hessian[k, :, j] = hessian[j, :, k] = -block
+                hessian[k, :, k] += block
+                hessian[j, :, j] += block
+        for k in range(self._n_classes):
+            hessian[k, everyone, k, everyone] += self._penalty
+        hessian[:, everyone, :, everyone] += self._common_curvature()[:, None, None]
         return _solve(hessian.reshape(gradient.size, gradient.size), gradient)
+
+    def _common_curvature(self) -> FloatArray:
+        """(d + 1,) curvature to be added along a common change of all classes, per column.
+
+        Such a change leaves the loss as it is, so only the penalty, and nothing for the intercepts,
+        keeps the system from being singular along it. As long as start and steps sum to 0 over the
+        classes the gradient has no part along it, and added curvature leaves the step as it is.
+        """
+        return self._weights @ self._rows**2 / self._n_classes
 
     def _conjugate_gradients(self, gradient: FloatArray) -> FloatArray:
         from scipy.sparse.linalg import LinearOperator, cg
@@ -251,9 +291,11 @@ class _Multinomial:
             change = self._p * (self._rows @ vector.T)
             change -= self._p * change.sum(axis=1, keepdims=True)
             product = (change * self._weights[:, None]).T @ self._rows
-            return (product + vector * self._penalty).ravel()
+            product += vector * self._penalty + common * vector.sum(axis=0)
+            return product.ravel()
 
-        curvature = (self._p * (1 - self._p) * self._weights[:, None]).T @ self._rows**2
+        common = self._common_curvature()
+        curvature = (self._p * (1 - self._p) * self._weights[:, None]).T @ self._rows**2 + common
         diagonal = np.maximum((curvature + self._penalty).ravel(), _EPSILON)
         size = 2 * (gradient.size,)
         step: FloatArray
@@ -271,13 +313,15 @@ class _Multinomial:
 
 def _solve(hessian: FloatArray, gradient: FloatArray) -> FloatArray:
     """Solves a positive-definite system; shifts its diagonal where rounding left it indefinite."""
-    diagonal = np.diag_indices_from(hessian)
-    shift = _EPSILON * float(np.trace(hessian))
+    # a unit diagonal makes the shift harmless for features of very different sizes
+    scale = 1 / np.sqrt(np.diagonal(hessian))
+    scaled = hessian * scale * scale[:, None]
+    shift = _EPSILON * len(scaled)
     step: FloatArray
-    for _ in range(_HALVINGS):
-        _, step, info = dposv(hessian, gradient, lower=1)
+    for _ in range(_SHIFTS):
+        _, step, info = dposv(scaled, gradient * scale, lower=1)
         if info == 0 and np.isfinite(step).all():
-            return step
-        hessian[diagonal] += shift
+            return step * scale
+        scaled[np.diag_indices_from(scaled)] += shift
         shift *= 10
     raise NotConvergedError("logistic regression: the features are too large; scale them")

@@ -83,7 +83,7 @@ def get(
 
 def with_rare_class(objective: Objective, rare_class: int | None) -> Objective:
     """The objective with ``rare_class`` filled in where it has that option and none was given."""
-    if getattr(objective, "rare_class", rare_class) is None:
+    if rare_class is not None and getattr(objective, "rare_class", rare_class) is None:
         return _with_options(objective, {"rare_class": rare_class})
     return objective
 
