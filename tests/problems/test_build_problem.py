@@ -260,6 +260,14 @@ def test_few_rare_points_are_flagged(make_dataset):
         'the test set holds only 4 points of the rare class "c0" (naturally the most frequent one, '
         "300 of 400 rows)",
     )
+    minority = build_problem(
+        make_dataset([30, 300]),
+        "imbalanced",
+        data_seed=0,
+        seed=0,
+        sizes=Sizes(test=200, reward=50, annotated=50),
+    )
+    assert minority.warnings == ('the pool set holds only 3 points of the rare class "c0"',)
     milder = SettingSpec(name="milder", frequencies=[1.0, 2.0])
     problem = build_problem(make_dataset([300, 300]), milder, data_seed=0, seed=0, sizes=sizes)
     assert problem.warnings == ()

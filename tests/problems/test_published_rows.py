@@ -161,7 +161,6 @@ def test_pools_of_the_image_sets(
     )
 
 
-@pytest.mark.slow
 def test_mnist_as_published(load):
     table = load("mnist")
     problem = build_problem(table, "imbalanced", data_seed=42, seed=42, protocol="published")
