@@ -83,7 +83,7 @@ def _each_problem(
     spec = study.classifier(inputs.classifier)
     found: dict[str, NDArray[Any]] = {}
     every = problem_stage.read(study, inputs.data, inputs.problems, block)
-    for problem in progress(every, f"{stage} {inputs.strategy}"):
+    for problem in progress(every, f"{stage} {inputs.strategy}", len(block.pairs)):
         strategy = trials.resolve_strategy(problem, study.strategy(inputs.strategy))
         state = trials.first_state(problem, spec, strategy)
         streams = Streams(problem.data_seed, problem.seed, problem.study_seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from lalbench import grid, problems
@@ -29,18 +30,18 @@ def run(study: Study, dataset: str, setting: str, block: str, data: Path, output
     )
 
 
-def read(study: Study, data: Path, files: list[Path], block: grid.Block) -> list[problems.Problem]:
-    """The problems of ``block`` from the files of this stage, with the study's objective."""
+def read(
+    study: Study, data: Path, files: list[Path], block: grid.Block
+) -> Iterator[problems.Problem]:
+    """The problems of ``block``, one at a time, with the study's objective."""
     source = Dataset.load(data)
     by_pair = {
         pair: path
         for path, part in zip(files, _parts(study, block), strict=True)
         for pair in part.pairs
     }
-    return [
-        problems.load_problem(by_pair[pair], source, *pair, objective=study.objective)
-        for pair in block.pairs
-    ]
+    for pair in block.pairs:
+        yield problems.load_problem(by_pair[pair], source, *pair, objective=study.objective)
 
 
 def _parts(study: Study, block: grid.Block) -> list[grid.Block]:

@@ -38,7 +38,7 @@ def run(
     networks = files.read_npz(learned) if learned is not None else None
     done: list[trials.Trial] = []
     every = problem_stage.read(study, inputs.data, inputs.problems, block)
-    for problem in progress(every, f"trials {inputs.strategy}"):
+    for problem in progress(every, f"trials {inputs.strategy}", len(block.pairs)):
         cached = trial_file(study, made_from, problem)
         if not cached.exists():
             trial = _run_one(study, inputs, problem, networks)
