@@ -11,7 +11,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from lalbench import classifiers, oracle, protocols, strategies
+from lalbench import classifiers, objectives, oracle, protocols, strategies
 from lalbench.config import ClassifierSpec, StrategySpec
 from lalbench.errors import LalbenchError, UserError
 from lalbench.objectives import Scorer, metrics
@@ -292,7 +292,8 @@ class _Loop:
 
     def _scorer(self, rows: IntArray) -> Scorer:
         problem = self.problem
-        return Scorer(problem.X[rows], problem.y[rows], problem.class_weights, problem.objective)
+        objective = objectives.get(problem.objective, rare_class=problem.rare_class)
+        return Scorer(problem.X[rows], problem.y[rows], problem.class_weights, objective)
 
     def _engine(self) -> str:
         if Need.CLASSIFIER not in self.strategy.needs:
