@@ -118,6 +118,7 @@ class LearnedNeuralProcess:
         n_features: d + e, inputs of the network.
         width: of the network.
         n_classes: labels that context points carry; 0 if they carry none.
+        y_hidden: hidden units of the y-resizer.
         curve: (epochs,) float64 training loss per epoch, in nats of the improvements themselves.
     """
 
@@ -128,6 +129,7 @@ class LearnedNeuralProcess:
     n_features: int
     width: int
     n_classes: int
+    y_hidden: int
     curve: FloatArray
 
     def predict(
@@ -172,7 +174,9 @@ class LearnedNeuralProcess:
             "shift": self.scaler.shift,
             "scale": self.scaler.scale,
             "improvement": np.array([self.center, self.spread]),
-            "sizes": np.array([self.n_features, self.width, self.n_classes], dtype=np.int64),
+            "sizes": np.array(
+                [self.n_features, self.width, self.n_classes, self.y_hidden], dtype=np.int64
+            ),
             "curve": self.curve,
         }
 
@@ -186,11 +190,18 @@ class LearnedNeuralProcess:
         prefix = "weights."
         weights = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
         try:
-            n_features, width, n_classes = (int(size) for size in arrays["sizes"])
+            n_features, width, n_classes, y_hidden = (int(size) for size in arrays["sizes"])
             center, spread = (float(value) for value in arrays["improvement"])
-            scaler = InputScaler(arrays["shift"], arrays["scale"])
             learned = cls(
-                weights, scaler, center, spread, n_features, width, n_classes, arrays["curve"]
+                weights=weights,
+                scaler=InputScaler(arrays["shift"], arrays["scale"]),
+                center=center,
+                spread=spread,
+                n_features=n_features,
+                width=width,
+                n_classes=n_classes,
+                y_hidden=y_hidden,
+                curve=arrays["curve"],
             )
             learned._network()
         except (KeyError, ValueError, RuntimeError) as error:
@@ -223,7 +234,11 @@ class LearnedNeuralProcess:
     def _network(self) -> AttentiveNeuralProcess:
         # the weights drawn here are replaced; a generator of its own leaves the global one alone
         network = AttentiveNeuralProcess(
-            self.n_features, self.width, n_classes=self.n_classes, generator=torch.Generator()
+            self.n_features,
+            self.width,
+            n_classes=self.n_classes,
+            y_hidden=self.y_hidden,
+            generator=torch.Generator(),
         )
         network.load_state_dict(
             {name: torch.from_numpy(values.copy()) for name, values in self.weights.items()}
@@ -279,6 +294,7 @@ def fit_neural_process(
         problems.points.shape[-1],
         options.width,
         n_classes=options.n_classes,
+        y_hidden=1 if examples.rewards is None and not options.n_classes else options.width,
         generator=torch.Generator().manual_seed(seed),
     ).to(device)
     with limited_threads(options.compute.threads):
@@ -292,6 +308,7 @@ def fit_neural_process(
         network.n_features,
         network.width,
         network.n_classes,
+        network.y_hidden,
         curve + np.log(spread),
     )
 

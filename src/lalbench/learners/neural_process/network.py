@@ -31,6 +31,8 @@ class AttentiveNeuralProcess(nn.Module):
         n_heads: attention heads, each ``width / n_heads`` wide.
         n_classes: 0, or the number of class labels that context points carry (beyond the paper: the
             published network sees no labels).
+        y_hidden: hidden units of the y-resizer. None: 1 as published, or ``width`` with classes,
+            since one rectified unit cannot tell all labels, or rewards of both signs, apart.
         generator: draws the initial weights; None takes torch's global generator.
 
     Raises:
@@ -43,6 +45,7 @@ class AttentiveNeuralProcess(nn.Module):
         width: int = 32,
         n_heads: int = 8,
         n_classes: int = 0,
+        y_hidden: int | None = None,
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
@@ -52,10 +55,9 @@ class AttentiveNeuralProcess(nn.Module):
             )
         self.n_features, self.width = n_features, width
         self.n_heads, self.n_classes = n_heads, n_classes
-        # one hidden unit as published; a single unit could not tell class labels apart
-        y_hidden = 1 if n_classes == 0 else width
+        self.y_hidden = y_hidden or (width if n_classes else 1)
         self.x_encoder = _mlp(n_features, width, width)
-        self.y_resizer = _mlp(1 + n_classes, y_hidden, width)
+        self.y_resizer = _mlp(1 + n_classes, self.y_hidden, width)
         self.xy_encoder = _mlp(width, 2 * width, 2 * width, width)
         self.key = _linear(width, width, bias=False)
         self.query = _linear(width, width)

@@ -1,0 +1,194 @@
+"""Learning from scored episodes: planted improvements, invariances, files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import spearmanr
+
+from lalbench import files
+from lalbench.errors import CorruptFileError, UserError
+from lalbench.learners.neural_process import (
+    Compute,
+    Examples,
+    InputScaler,
+    LearnedNeuralProcess,
+    LearnerOptions,
+    Points,
+    TrainingOptions,
+    fit_neural_process,
+)
+
+CPU = Compute(device="cpu")
+
+
+def make_examples(n_problems: int, n: int = 30, d: int = 3, seed: int = 0) -> Examples:
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, d))
+    member = np.zeros((n_problems, n), dtype=bool)
+    for row in member:
+        row[rng.permutation(n)[: int(rng.integers(1, 10) * n / 10)]] = True
+    improvements = np.where(member, np.nan, 0.05 * X[:, 0])
+    return Examples(X, member, improvements)
+
+
+def fit(
+    examples: Examples, *, epochs: int = 3, seed: int = 0, standardise: bool = False
+) -> LearnedNeuralProcess:
+    options = LearnerOptions(
+        standardise=standardise, training=TrainingOptions(epochs=epochs), compute=CPU
+    )
+    scaler = InputScaler.fit(examples.X, "per_feature")
+    shuffle = np.random.default_rng(seed).shuffle
+    return fit_neural_process(examples, scaler, options, seed, shuffle)
+
+
+@pytest.fixture(scope="module")
+def learned() -> LearnedNeuralProcess:
+    return fit(make_examples(60), epochs=5)
+
+
+def test_planted_improvements_are_found() -> None:
+    """100 annotated points, five features, improvements 0.05 x_1, 300 simulations, 100 epochs."""
+    examples = make_examples(300, n=100, d=5)
+    learned = fit(examples, epochs=100)
+    new = np.random.default_rng(1).normal(size=(300, 5))
+    mu, sigma = learned.predict(Points(examples.X), Points(new), CPU)
+    assert spearmanr(mu, new[:, 0]).statistic > 0.95
+    assert learned.curve.shape == (100,)
+    assert learned.curve[-1] < -3.0 < 0.0 < learned.curve[0]
+    assert sigma.min() >= 0.01
+
+
+def test_permuting_targets_permutes_predictions_exactly(learned: LearnedNeuralProcess) -> None:
+    context = Points(make_examples(1).X)
+    rng = np.random.default_rng(2)
+    X = rng.normal(size=(5000, 3))  # more than one chunk
+    X[100:200] = X[:100]  # duplicates
+    order = rng.permutation(len(X))
+    mu, sigma = learned.predict(context, Points(X), CPU)
+    mu_permuted, sigma_permuted = learned.predict(context, Points(X[order]), CPU)
+    assert np.array_equal(mu[order], mu_permuted)
+    assert np.array_equal(sigma[order], sigma_permuted)
+    assert np.array_equal(mu[100:200], mu[:100])
+    few, _ = learned.predict(context, Points(X[:7]), CPU)
+    np.testing.assert_allclose(few, mu[:7], atol=1e-6)
+
+
+def test_permuting_the_context_changes_nothing(learned: LearnedNeuralProcess) -> None:
+    X, targets = make_examples(1).X, np.random.default_rng(2).normal(size=(50, 3))
+    mu, _ = learned.predict(Points(X), Points(targets), CPU)
+    again, _ = learned.predict(Points(X[::-1]), Points(targets), CPU)
+    np.testing.assert_allclose(again, mu, atol=1e-6)
+
+
+def test_the_context_matters(learned: LearnedNeuralProcess) -> None:
+    X, targets = make_examples(1).X, np.random.default_rng(2).normal(size=(50, 3))
+    mu, _ = learned.predict(Points(X), Points(targets), CPU)
+    other, _ = learned.predict(Points(X[:3]), Points(targets), CPU)
+    assert np.abs(mu - other).max() > 1e-4
+
+
+def test_standardised_training_follows_any_units() -> None:
+    """Improvements ``a v + b`` give predictions ``a mu + b`` and a loss higher by ``log a``."""
+    examples = make_examples(40)
+    other = Examples(examples.X, examples.member, 7 * examples.improvements - 2)
+    one, two = (fit(given, epochs=3, standardise=True) for given in (examples, other))
+    points = Points(examples.X), Points(np.random.default_rng(2).normal(size=(50, 3)))
+    mu, sigma = one.predict(*points, CPU)
+    mu_two, sigma_two = two.predict(*points, CPU)
+    np.testing.assert_allclose(mu_two, 7 * mu - 2, atol=1e-4)
+    np.testing.assert_allclose(sigma_two, 7 * sigma, rtol=1e-4)
+    np.testing.assert_allclose(two.curve, one.curve + np.log(7), atol=1e-4)
+
+
+def test_constant_improvements_can_be_standardised() -> None:
+    examples = make_examples(20)
+    constant = np.where(examples.member, np.nan, 0.25)
+    learned = fit(Examples(examples.X, examples.member, constant), standardise=True)
+    assert (learned.center, learned.spread) == (0.25, 1.0)
+    assert np.isfinite(learned.curve).all()
+
+
+def test_same_seed_same_network_whatever_the_global_state() -> None:
+    examples = make_examples(20)
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        first = fit(examples)
+        torch.manual_seed(2)
+        second = fit(examples)
+    third = fit(examples, seed=1)
+    for name, values in first.weights.items():
+        assert np.array_equal(values, second.weights[name])
+    assert np.array_equal(first.curve, second.curve)
+    assert not np.array_equal(first.curve, third.curve)
+
+
+def test_files_hold_everything_and_have_the_same_bytes(
+    learned: LearnedNeuralProcess, tmp_path: Path
+) -> None:
+    paths = tmp_path / "a.npz", tmp_path / "b.npz"
+    for path in paths:
+        files.write_npz(path, learned.to_arrays())
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+    again = LearnedNeuralProcess.from_arrays(files.read_npz(paths[0]))
+    points = Points(make_examples(1).X), Points(np.random.default_rng(2).normal(size=(50, 3)))
+    for one, other in zip(learned.predict(*points), again.predict(*points), strict=True):
+        assert np.array_equal(one, other)
+    assert np.array_equal(again.curve, learned.curve)
+
+
+@pytest.mark.parametrize("missing", ["weights.key.weight", "sizes", "curve", "improvement"])
+def test_damaged_arrays_are_one_clear_error(learned: LearnedNeuralProcess, missing: str) -> None:
+    arrays = learned.to_arrays()
+    del arrays[missing]
+    with pytest.raises(CorruptFileError, match="delete its file"):
+        LearnedNeuralProcess.from_arrays(arrays)
+
+
+def test_points_of_another_data_set_are_refused(learned: LearnedNeuralProcess) -> None:
+    with pytest.raises(UserError, match=r"trained on 3 \+ 0 features, asked about 4 \+ 0"):
+        learned.predict(Points(np.zeros((5, 3))), Points(np.zeros((5, 4))))
+    with pytest.raises(UserError, match=r"asked about 3 \+ 2"):
+        learned.predict(Points(np.zeros((5, 3)), np.zeros((5, 2))), Points(np.zeros((5, 3))))
+
+
+def test_improvements_of_targets_must_be_finite() -> None:
+    examples = make_examples(5)
+    examples.improvements[~examples.member] = np.nan
+    with pytest.raises(ValueError, match="not finite"):
+        fit(examples)
+
+
+def test_cuda_that_is_absent_is_one_clear_error(
+    learned: LearnedNeuralProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(UserError, match="device: cuda is asked for"):
+        learned.predict(Points(np.zeros((5, 3))), Points(np.zeros((5, 3))), Compute("cuda"))
+    assert Compute("auto").torch_device().type == "cpu"
+
+
+def test_device_names() -> None:
+    found = torch.cuda.is_available()
+    assert Compute("cpu").torch_device().type == "cpu"
+    assert Compute("auto").torch_device().type == ("cuda" if found else "cpu")
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_cuda_learns_the_same() -> None:
+    examples = make_examples(60)
+    points = Points(examples.X), Points(np.random.default_rng(2).normal(size=(50, 3)))
+    scaler = InputScaler.fit(examples.X, "per_feature")
+    found = []
+    for compute in (CPU, Compute("cuda")):
+        options = LearnerOptions(training=TrainingOptions(epochs=3), compute=compute)
+        shuffle = np.random.default_rng(0).shuffle
+        learned = fit_neural_process(examples, scaler, options, 0, shuffle)
+        found.append((learned.curve, *learned.predict(*points, compute)))
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-3)
