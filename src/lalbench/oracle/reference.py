@@ -1,0 +1,120 @@
+"""The reference engine: refits a clone of any classifier for every candidate."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lalbench.classifiers import clone, probabilities
+from lalbench.errors import UserError
+
+if TYPE_CHECKING:
+    from lalbench.objectives import Scorer
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+_BASE = -1
+"""Stands for "no candidate" in a list of fits."""
+_BLOCKS_PER_JOB = 4
+
+
+def score_refits(
+    classifier: Any,
+    X: FloatArray,
+    y: IntArray,
+    masks: BoolArray,
+    scorer: Scorer,
+    weights: FloatArray | None,
+    n_jobs: int = 1,
+) -> tuple[FloatArray, FloatArray]:
+    """Scores of every annotated subset and of each of them with one more row.
+
+    Args:
+        classifier: cloned for every fit.
+        X: (n, d) rows.
+        y: (n,) labels.
+        masks: (S, n) annotated rows of each subset; the others are its candidates.
+        scorer: the objective.
+        weights: (n,) sample weights, or None.
+        n_jobs: processes; scores do not depend on it.
+
+    Returns:
+        (S,) scores of the subsets; (S, n) scores with the candidate added, NaN where ``masks``.
+
+    Raises:
+        UserError: weights for a classifier whose ``fit`` takes none.
+    """
+    if weights is not None and "sample_weight" not in inspect.signature(classifier.fit).parameters:
+        raise UserError(
+            "sample_weight",
+            f"{type(classifier).__name__}.fit takes no sample_weight",
+            "use fit_weights: none or another classifier",
+        )
+    subsets, candidates = np.nonzero(~masks)
+    everything = np.arange(len(masks))
+    fits = np.column_stack(
+        [np.append(everything, subsets), np.append(np.full(len(masks), _BASE), candidates)]
+    )
+    shared = (classifier, X, y, masks, scorer, weights)
+    if n_jobs == 1:
+        scores = _score_fits(*shared, fits)
+    else:
+        from joblib import Parallel, cpu_count, delayed
+
+        workers = n_jobs if n_jobs > 0 else cpu_count() + 1 + n_jobs
+        blocks = np.array_split(fits, min(len(fits), _BLOCKS_PER_JOB * workers))
+        parts = Parallel(n_jobs=n_jobs)(delayed(_score_fits)(*shared, block) for block in blocks)
+        scores = np.concatenate(parts)
+    after = np.full(masks.shape, np.nan)
+    after[subsets, candidates] = scores[len(masks) :]
+    return scores[: len(masks)], after
+
+
+def constant_score(scorer: Scorer, label: int) -> float:
+    """The score of the classifier that always predicts ``label``, with certainty."""
+    if scorer.needs == "predictions":
+        return float(scorer.score(np.full(len(scorer.y), label, dtype=np.int64)))
+    certain = np.zeros((len(scorer.y), scorer.n_classes))
+    certain[:, label] = 1.0
+    return float(scorer.score(certain))
+
+
+def _score_fits(
+    classifier: Any,
+    X: FloatArray,
+    y: IntArray,
+    masks: BoolArray,
+    scorer: Scorer,
+    weights: FloatArray | None,
+    fits: IntArray,
+) -> FloatArray:
+    """(n_fits,) scores; ``fits`` holds pairs (subset, candidate or _BASE)."""
+    found = np.empty(len(fits))
+    for position, (subset, candidate) in enumerate(fits):
+        rows = np.flatnonzero(masks[subset])
+        if candidate != _BASE:
+            rows = np.append(rows, candidate)
+        found[position] = _score_fit(
+            classifier, X[rows], y[rows], scorer, None if weights is None else weights[rows]
+        )
+    return found
+
+
+def _score_fit(
+    classifier: Any, X: FloatArray, y: IntArray, scorer: Scorer, weights: FloatArray | None
+) -> float:
+    heavy = y if weights is None else y[weights > 0]
+    if heavy.size and (heavy == heavy[0]).all():
+        return constant_score(scorer, int(heavy[0]))
+    if weights is None:
+        fitted = clone(classifier).fit(X, y)
+    else:
+        fitted = clone(classifier).fit(X, y, sample_weight=weights)
+    if scorer.needs == "predictions":
+        return float(scorer.score(np.asarray(fitted.predict(scorer.X))))
+    return float(scorer.score(probabilities(fitted, scorer.X, scorer.n_classes)))
