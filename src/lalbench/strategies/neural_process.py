@@ -52,11 +52,11 @@ class NeuralProcess:
     ``simulation_size``, ``draws``, ``input_scaling`` and ``ties``.
 
     Attributes:
-        n_simulations: simulated problems per training.
+        n_simulations: simulated problems per training (Algorithm 1 of the paper).
         fractions: of the annotated points that play "annotated", drawn uniformly per simulation.
         simulation_size: ``round`` or ``truncate`` the product of fraction and annotated points.
         draws: ``named``: NumPy generators; ``released``: in the way of the authors' code.
-        input_scaling: ``per_feature`` to [-1, 1], or ``global_divisor`` (the largest absolute value)
+        input_scaling: ``per_feature`` to [-1, 1], or ``global_divisor``: by the largest absolute value;
             of annotated and pool points.
         epochs, batch_size, learning_rate: of the training; the rate falls by ``0.1 ** (1 / 100)``
             per epoch.
@@ -140,7 +140,15 @@ class NeuralProcess:
         )
 
     def fit(self, state: LearningState, episodes: Episodes, rng: Generator) -> LearnedNeuralProcess:
-        """A new neural process, trained from scratch on ``episodes`` of this state."""
+        """A new neural process, trained from scratch on ``episodes`` of this state.
+
+        ``rng`` draws the initial weights and orders problems and batches; with released draws the
+        order comes from its Python generator (docs/protocols.md [17]).
+
+        Raises:
+            UserError: no CUDA device where one is asked for, a diverging training, or released
+                draws without a :class:`lalbench.seeds.PublishedGenerator`.
+        """
         from lalbench.learners.neural_process import Examples, InputScaler, fit_neural_process
 
         member = episodes.annotated_mask
@@ -244,9 +252,13 @@ def _refits(state: LearningState) -> Refits:
 
 def _released_python(rng: Generator) -> random.Random:
     """The Python generator that shuffles batches in the authors' code."""
-    if isinstance(rng, PublishedGenerator):
-        return rng.python_legacy
-    return random.Random(int(rng.integers(2**62)))
+    if not isinstance(rng, PublishedGenerator):
+        raise UserError(
+            "draws",
+            '"released" with a generator that has no legacy stream',
+            'use the protocol published, or draws: "named"',
+        )
+    return rng.python_legacy
 
 
 def _ranking(scores: FloatArray, ties: str, ids: IntArray, rng: Generator) -> IntArray:
