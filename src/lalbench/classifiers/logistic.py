@@ -41,6 +41,8 @@ class LogisticRegression:
         n_features_in_: d.
     """
 
+    _estimator_type = "classifier"
+
     def __init__(
         self,
         C: float = 1.0,

@@ -225,7 +225,7 @@ class _Multinomial:
         own = np.arange(len(self._y)), self._y
         scores = self._rows @ parameters.T
         margins = scores - scores[own][:, None]
-        # With the own class kept apart, 1 - p of a point that is fitted well is not lost to rounding
+        # the own class is kept apart, so that rounding spares 1 - p of points that are fitted well
         largest = margins.max(axis=1)
         powers = np.exp(margins - largest[:, None])
         powers[own] = 0.0

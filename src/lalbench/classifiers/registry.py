@@ -167,7 +167,9 @@ def _from_object(classifier: Any, options: Mapping[str, Any]) -> Any:
 
 def _check_classifier(candidate: Any, title: str) -> None:
     is_classifier = hasattr(candidate, "fit") and hasattr(candidate, "predict")
-    if is_classifier and hasattr(candidate, "__sklearn_tags__"):
+    # scikit-learn's older mark first: it is there without importing scikit-learn
+    marked = getattr(candidate, "_estimator_type", None) == "classifier"
+    if is_classifier and not marked and hasattr(candidate, "__sklearn_tags__"):
         is_classifier = candidate.__sklearn_tags__().estimator_type == "classifier"
     if not is_classifier:
         raise UserError("class", f"{title} is no classifier", "name a classifier's class")

@@ -65,8 +65,8 @@ class WeightedAccuracy(CountObjective):
 
     def of_counts(self, counts: Counts, weights: FloatArray) -> FloatArray:
         """(m,) values in [0, 1]."""
-        # the same elementwise sum above and below, so that a perfect prediction scores exactly 1
-        return (counts.hits * weights).sum(axis=1) / (counts.support * weights).sum()
+        # the same order of summation above and below, so that the truth scores exactly 1
+        return _row_sums(counts.hits * weights) / _row_sums((counts.support * weights)[None])
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class BalancedAccuracy(CountObjective):
     def of_counts(self, counts: Counts, weights: FloatArray) -> FloatArray:
         """(m,) values in [0, 1]; the class weights have no part in it."""
         occurs = counts.support > 0
-        return (counts.hits[:, occurs] / counts.support[occurs]).mean(axis=1)
+        return _row_sums(counts.hits[:, occurs] / counts.support[occurs]) / occurs.sum()
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class MacroF1(CountObjective):
         size = counts.support + counts.predicted
         # a class that neither occurs nor is predicted has size 0 and hits 0: it adds nothing
         f1 = 2 * counts.hits / np.maximum(size, 1)
-        return f1.sum(axis=1) / (size > 0).sum(axis=1)
+        return _row_sums(f1) / (size > 0).sum(axis=1)
 
 
 @dataclass(frozen=True)
@@ -202,7 +202,7 @@ class CostMatrix(CountObjective):
     def of_counts(self, counts: Counts, weights: FloatArray) -> FloatArray:
         """(m,) values, in the unit of the costs."""
         costs = counts.confusion * np.asarray(self.matrix, dtype=np.float64)
-        return -costs.reshape(len(costs), -1).sum(axis=1) / counts.support.sum()
+        return -_row_sums(costs.reshape(len(costs), -1)) / counts.support.sum()
 
 
 @dataclass(frozen=True)
@@ -226,7 +226,7 @@ class LogLoss(Objective):
         given = values[:, np.arange(len(labels)), labels.y].astype(np.float64, copy=False)
         log = np.log(np.clip(given, PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR))
         each = weights[labels.y]
-        return (log * each).sum(axis=1) / each.sum()
+        return _row_sums(log * each) / each.sum()
 
 
 @dataclass(frozen=True)
@@ -277,6 +277,12 @@ class UserFunction(Objective):
     @property
     def _name(self) -> str:
         return str(getattr(self.function, "__qualname__", type(self.function).__name__))
+
+
+def _row_sums(values: FloatArray) -> FloatArray:
+    """(m,) sums over axis 1, in an order that depends on neither m nor the memory layout."""
+    sums: FloatArray = np.ascontiguousarray(values).sum(axis=1)
+    return sums
 
 
 def _is_number(value: Any) -> bool:
