@@ -56,8 +56,8 @@ class NeuralProcess:
         fractions: of the annotated points that play "annotated", drawn uniformly per simulation.
         simulation_size: ``round`` or ``truncate`` the product of fraction and annotated points.
         draws: ``named``: NumPy generators; ``released``: in the way of the authors' code.
-        input_scaling: ``per_feature`` to [-1, 1], or ``global_divisor``: by the largest absolute value;
-            of annotated and pool points.
+        input_scaling: ``per_feature`` to [-1, 1], or ``global_divisor``: all features by the
+            largest absolute value; over annotated and pool points.
         epochs, batch_size, learning_rate: of the training; the rate falls by ``0.1 ** (1 / 100)``
             per epoch.
         width: of the network, a multiple of 8.
