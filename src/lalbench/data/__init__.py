@@ -9,7 +9,7 @@ from lalbench.config import DatasetSpec
 from lalbench.data import catalogue
 from lalbench.data.catalogue import CATALOGUE, names
 from lalbench.data.dataset import Dataset
-from lalbench.data.fetch import fetch
+from lalbench.data.fetch import fetch as fetch_file
 from lalbench.data.table import check_relabel, to_dataset
 from lalbench.errors import UserError
 
@@ -40,7 +40,7 @@ def load(
     else:
         entry = catalogue.get(spec.name)
         options = entry.complete_options(spec.options)
-        paths = tuple(fetch(file, mirrors=mirrors, cache=cache) for file in entry.files)
+        paths = tuple(fetch_file(file, mirrors=mirrors, cache=cache) for file in entry.files)
         table, where = entry.reader(paths, options), entry.name
     return to_dataset(table, spec.label, spec.relabel, where)
 

@@ -29,6 +29,7 @@ MIRROR_VARIABLE = "LALBENCH_MIRROR"
 CACHE_VARIABLE = "LALBENCH_CACHE"
 
 _CHUNK = 1 << 16  # bytes
+_SECONDS_BETWEEN_LINES = 10.0
 # A URL may hold the ':' that separates places on POSIX: after its scheme and before its port.
 _PLACE_IN_LIST = re.compile(r"https?://[^/:\[]*(?:\[[^\]]*\])?(?::\d+)?(?:/[^:]*)?|[^:]+")
 _RETRIED_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -240,7 +241,7 @@ def _answer(error: Exception) -> _NotHereError:
 
 @contextmanager
 def _progress(what: str) -> Iterator[Any]:
-    """A progress bar on a terminal, a line every ten seconds elsewhere."""
+    """A progress bar on a terminal, a line now and then elsewhere."""
     if not sys.stderr.isatty():
         yield _ProgressLines(what)
         return
@@ -254,16 +255,15 @@ def _progress(what: str) -> Iterator[Any]:
 class _ProgressLines:
     """What pooch asks of a progress bar, for logs."""
 
-    def __init__(self, what: str, every: float = 10.0) -> None:
+    def __init__(self, what: str) -> None:
         self.total = 0
         self._what = what
         self._done = 0
-        self._every = every
         self._said = time.monotonic()
 
     def update(self, n_bytes: int) -> None:
         self._done += n_bytes
-        if time.monotonic() - self._said > self._every:
+        if time.monotonic() - self._said > _SECONDS_BETWEEN_LINES:
             self._said = time.monotonic()
             whole = f" of {self.total / 1e6:.1f}" if self.total else ""
             sys.stderr.write(f"{self._what}: {self._done / 1e6:.1f}{whole} MB\n")

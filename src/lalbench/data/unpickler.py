@@ -11,6 +11,7 @@ Python 2 pickles and numpy 1 and 2 module names are understood.
 
 from __future__ import annotations
 
+import io
 import math
 import os
 import pickle
@@ -40,8 +41,8 @@ def read_pickled_arrays(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]
             for any name other than those that a pickled array needs. Nothing of it is run.
     """
     try:
-        with Path(path).open("rb") as handle:
-            content = _ArrayUnpickler(handle, encoding="latin1").load()
+        whole = io.BytesIO(Path(path).read_bytes())
+        content = _ArrayUnpickler(whole, encoding="latin1").load()
         if not isinstance(content, dict):
             raise _RefusedError(f"it holds a {type(content).__name__}, not a dictionary")
         return {_key(key): _array(value) for key, value in content.items()}
@@ -116,13 +117,20 @@ class _Array:
         self.value = _build(data, kind, shape, "F" if fortran else "C")
 
 
-class _ArrayUnpickler(pickle.Unpickler):
-    """Knows the names in ``_NAMES`` and refuses all others."""
+class _ArrayUnpickler(pickle._Unpickler):
+    """Knows the names in ``_NAMES`` and refuses all others.
+
+    The unpickler written in Python: the one in C allocates memory for whatever position a pickle
+    wants to memorise something at, up to 2**32 of them. There are few steps in a pickled array.
+    """
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _NAMES:
             raise _RefusedError(f'it asks for "{module}.{name}"')
         return _NAMES[module, name]
+
+    def get_extension(self, code: int) -> None:
+        raise _RefusedError(f"it asks for registered extension {code}")
 
 
 def _build(data: Any, kind: Any, shape: Any, order: Any) -> NDArray[Any]:

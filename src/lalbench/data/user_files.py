@@ -144,7 +144,6 @@ def _read_csv(path: str, target: str) -> pd.DataFrame:
                 index_col=False,
                 keep_default_na=False,
                 na_values=missing,
-                float_precision="round_trip",
                 low_memory=False,
                 encoding="utf-8-sig",
             )
@@ -264,8 +263,7 @@ def _numeric_column(column: pd.Series[Any], key: str) -> NDArray[np.float64]:
         _refuse_missing(key, np.asarray(column.isna()))
     types = pd.api.types
     if not types.is_bool_dtype(column) and not types.is_numeric_dtype(column):
-        shown = next((value for value in column if isinstance(value, str)), column.iloc[0])
-        _refuse_text(key, shown)
+        _refuse_text(key, np.asarray(column.astype(object)))
     values = np.asarray(column.to_numpy())
     return _numbers(values, _kind(values.dtype), key)
 
@@ -299,7 +297,7 @@ def _kind(dtype: np.dtype[Any]) -> str:
 def _numbers(values: NDArray[Any], kind: str, key: str) -> NDArray[np.float64]:
     """(n,) values as float64, refused where that is impossible or would change them."""
     if kind == "text":
-        _refuse_text(key, values.flat[0])
+        _refuse_text(key, values)
     if kind == "other":
         raise UserError(key, f"type {values.dtype} is no number", "convert it to numbers")
     if values.dtype.kind in "iu" and len(values):
@@ -345,12 +343,25 @@ def _labels(values: NDArray[Any], kind: str, key: str) -> NDArray[Any]:
     return values.astype(np.int64)
 
 
-def _refuse_text(key: str, value: Any) -> NoReturn:
+def _refuse_text(key: str, values: NDArray[Any]) -> NoReturn:
+    row = next((row for row, value in enumerate(values) if not _is_number(value)), None)
+    if row is None:
+        raise UserError(
+            key, f"holds numbers as {values.dtype}", "save it with an integer or float type"
+        )
     raise UserError(
         key,
-        f"{str(value)[:40]!r} is no number",
+        f"{str(values[row])[:40]!r} in data row {row + 1} is no number",
         "encode text first, for example one column of 0 and 1 per category, or remove the column",
     )
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _refuse_missing(key: str, missing: NDArray[np.bool_]) -> NoReturn:
