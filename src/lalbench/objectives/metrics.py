@@ -38,8 +38,7 @@ def metrics(
         rare_class: the class of the ``rare_…`` metrics.
 
     Returns:
-        Floats, except ``class_recall``: a list with the recall of each class. Larger is better,
-        except ``weighted_log_loss`` (nats, positive).
+        Floats, and the list ``class_recall``. Larger is better, except ``weighted_log_loss`` (nats).
 
     Raises:
         UserError: labels or weights that do not fit together.
@@ -64,13 +63,12 @@ def metrics(
         "weighted_log_loss": float("nan"),
         "class_recall": [float(value) for value in recall],
     }
-    if probabilities is not None:
-        given = np.asarray(probabilities)
-        found["rare_average_precision"] = average_precision(
-            labels.y == rare_class, given[:, rare_class]
-        )
-        found["weighted_log_loss"] = -_one(LogLoss().evaluate(labels, given[None], weights))
-    return found
+    if probabilities is None:
+        return found
+    given = np.asarray(probabilities)
+    ranked = average_precision(labels.y == rare_class, given[:, rare_class])
+    loss = -_one(LogLoss().evaluate(labels, given[None], weights))
+    return found | {"rare_average_precision": ranked, "weighted_log_loss": loss}
 
 
 def average_precision(positive: NDArray[np.bool_], scores: FloatArray) -> float:
