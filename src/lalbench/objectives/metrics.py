@@ -38,7 +38,7 @@ def metrics(
         rare_class: the class of the ``rare_…`` metrics.
 
     Returns:
-        Floats, and the list ``class_recall``. Larger is better, except ``weighted_log_loss`` (nats).
+        Floats and the list ``class_recall``; larger is better except ``weighted_log_loss`` (nats).
 
     Raises:
         UserError: labels or weights that do not fit together.
