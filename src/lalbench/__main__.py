@@ -8,9 +8,13 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lalbench.config import Study
 from lalbench.errors import LalbenchError, UserError
+
+if TYPE_CHECKING:
+    from lalbench.stages.inputs import Inputs
 
 Command = Callable[[argparse.Namespace], None]
 
@@ -107,8 +111,8 @@ def _trials(options: argparse.Namespace) -> None:
     )
 
 
-def _inputs(options: argparse.Namespace) -> object:
-    from lalbench.stages.learning import Inputs
+def _inputs(options: argparse.Namespace) -> Inputs:
+    from lalbench.stages.inputs import Inputs
 
     return Inputs(
         options.dataset,

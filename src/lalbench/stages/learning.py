@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,28 +15,8 @@ from lalbench.problems import Problem
 from lalbench.progress import progress
 from lalbench.seeds import Streams
 from lalbench.stages import problems as problem_stage
+from lalbench.stages.inputs import Arrays, Inputs, prefix, select_pair
 from lalbench.strategies.base import LearningState
-
-Arrays = Mapping[str, NDArray[Any]]
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """Labels and input files that both stages share."""
-
-    dataset: str
-    setting: str
-    classifier: str
-    strategy: str
-    block: str
-    data: Path
-    problems: list[Path]
-
-    @property
-    def labels(self) -> dict[str, str]:
-        """The labels, as :func:`lalbench.grid.stage_parameters` takes them."""
-        names = ("dataset", "setting", "classifier", "strategy", "block")
-        return {name: getattr(self, name) for name in names}
 
 
 def episodes(study: Study, inputs: Inputs, output: Path) -> None:
@@ -62,16 +41,6 @@ def learn(study: Study, inputs: Inputs, episodes_file: Path, output: Path) -> No
     _each_problem(study, "learn", inputs, output, work)
 
 
-def select_pair(arrays: Arrays, problem: Problem) -> dict[str, NDArray[Any]]:
-    """The arrays that one problem has in the file of its block."""
-    prefix = _prefix(problem)
-    return {
-        name.removeprefix(prefix): array
-        for name, array in arrays.items()
-        if name.startswith(prefix)
-    }
-
-
 def _each_problem(
     study: Study,
     stage: grid.Stage,
@@ -88,10 +57,6 @@ def _each_problem(
         state = trials.first_state(problem, spec, strategy)
         streams = Streams(problem.data_seed, problem.seed, problem.study_seed)
         arrays = work(problem, strategy, state, streams)
-        found |= {_prefix(problem) + name: array for name, array in arrays.items()}
+        found |= {prefix(problem) + name: array for name, array in arrays.items()}
     found["provenance"] = np.array(provenance.as_text(provenance.of(study, stage, **inputs.labels)))
     files.write_npz(output, found)
-
-
-def _prefix(problem: Problem) -> str:
-    return f"{problem.data_seed}-{problem.seed}."

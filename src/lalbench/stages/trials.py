@@ -20,7 +20,7 @@ from lalbench.errors import CorruptFileError, LalbenchError
 from lalbench.problems import Problem
 from lalbench.progress import progress
 from lalbench.stages import problems as problem_stage
-from lalbench.stages.learning import Inputs, select_pair
+from lalbench.stages.inputs import Inputs, select_pair
 
 
 def run(

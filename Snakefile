@@ -1,0 +1,32 @@
+# lalbench: config -> data -> problems -> episodes -> strategies -> trials -> results.
+#
+#   snakemake --config study=studies/mine.yaml --cores 2
+#
+# The study file is checked before anything is planned. Rules hold no logic: what runs is decided by
+# src/lalbench/grid.py, and every job is one call of `python -m lalbench`.
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/problems.smk"
+include: "workflow/rules/episodes.smk"
+include: "workflow/rules/strategies.smk"
+include: "workflow/rules/trials.smk"
+include: "workflow/rules/results.smk"
+
+
+localrules:
+    all,
+
+
+rule all:
+    default_target: True
+    input:
+        f"{FOLDER}/tables",
+        f"{FOLDER}/figures",
+        f"{FOLDER}/report.html",
+        f"{FOLDER}/manifest.json",

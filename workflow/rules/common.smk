@@ -1,0 +1,119 @@
+# The study, and what the rules ask about it.
+
+import os
+import re
+import sys
+from pathlib import Path
+
+from lalbench import codehash, files, grid
+from lalbench.errors import LalbenchError
+from lalbench.study import load_study
+
+# Jobs run the Python that runs Snakemake; a conda environment comes before it on the path.
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
+ENVIRONMENT = "../../envs/lalbench-cpu.yaml"
+CELL = "{dataset}/{setting}/{classifier}/{strategy}/block-{block}"
+RESULTS = config.get("results", "")
+
+
+def read_study():
+    """The validated study; one sentence and an end where it is not valid."""
+    path = config.get("study", "config.yaml")
+    try:
+        # Names were checked when the main process planned this job.
+        study = load_study(path, check_names=workflow.is_main_process)
+    except LalbenchError as error:
+        sys.exit(f"lalbench: {error}")
+    return path, study.model_copy(update={"results": RESULTS} if RESULTS else {})
+
+
+STUDY_FILE, STUDY = read_study()
+FOLDER = str(STUDY.folder)
+CELLS = grid.cells(STUDY)
+LEARNED = sorted({cell.strategy for cell in CELLS if cell.learned})
+OTHERS = sorted({cell.strategy for cell in CELLS if not cell.learned})
+RESULTS_OPTION = ["--results", RESULTS] if RESULTS else []
+
+
+def one_of(names):
+    """A wildcard constraint that matches just these names."""
+    return "|".join(re.escape(name) for name in names) or "(?!)"
+
+
+wildcard_constraints:
+    dataset=one_of(entry.label for entry in STUDY.datasets),
+    setting=one_of(entry.name for entry in STUDY.settings),
+    classifier=one_of(entry.label for entry in STUDY.classifiers),
+    block="[0-9]{3,}",
+
+
+def reads(stage):
+    """Hash of the part of the study that a job of this stage reads."""
+    return lambda wildcards: files.digest(grid.stage_parameters(STUDY, stage, **wildcards))
+
+
+def code(stage):
+    """Hash of the code that a job of this stage runs."""
+
+    def of(wildcards):
+        modules = grid.stage_modules(STUDY, stage, **wildcards)
+        return codehash.stage_hash(modules[0], modules[1:])
+
+    return of
+
+
+def labels(*names):
+    """Command-line options that name a job: ``--dataset … --block …``."""
+    return lambda wildcards: [
+        word for name in names for word in (f"--{name}", wildcards[name])
+    ]
+
+
+def cost_class(wildcards):
+    """The cost class of a job's strategy."""
+    return grid.cost_class(STUDY, wildcards.strategy)
+
+
+def problem_files(wildcards):
+    """The problem files that hold the seed pairs of a job's block."""
+    block = grid.block(STUDY, cost_class(wildcards), wildcards.block)
+    return [
+        f"{FOLDER}/problems/{wildcards.dataset}/{wildcards.setting}/block-{number}.npz"
+        for number in grid.problem_blocks(STUDY, block)
+    ]
+
+
+def user_file(wildcards):
+    """The user's own file behind a data set, if there is one."""
+    path = STUDY.dataset(wildcards.dataset).path
+    return [path] if path else []
+
+
+def trial_files(kind, learned_only=False):
+    """All files of one kind that the trials of the study write."""
+    return [
+        f"{FOLDER}/{kind}/{cell.path}/block-{block.id}.parquet"
+        for cell, block in grid.jobs(STUDY)
+        if cell.learned or not learned_only
+    ]
+
+
+def reference_files(wildcards):
+    """Fits without active learning, one file per data set, setting, classifier and block."""
+    return [
+        f"{FOLDER}/references/{dataset.label}/{setting.name}/{classifier.label}/block-{block.id}.parquet"
+        for dataset in STUDY.datasets
+        for setting in STUDY.settings
+        for classifier in STUDY.classifiers
+        for block in grid.blocks(STUDY, "cheap")
+    ]
+
+
+def gpus(wildcards):
+    """GPUs that a job asks for: one where the study says ``device: cuda``."""
+    return int(STUDY.strategy(wildcards.strategy).options.get("device") == "cuda")
+
+
+CELL_LABELS = labels("dataset", "setting", "classifier", "strategy", "block")
+SOFTWARE = codehash.software_hash()

@@ -1,0 +1,28 @@
+# Data sets: downloaded with checked hashes, generated, or read from the user's files.
+
+
+rule fetch:
+    input:
+        user_file,
+    output:
+        f"{FOLDER}/data/{{dataset}}.npz",
+    params:
+        study=STUDY_FILE,
+        results=RESULTS_OPTION,
+        labels=labels("dataset"),
+        reads=reads("fetch"),
+        code=code("fetch"),
+        software=SOFTWARE,
+    log:
+        f"{FOLDER}/logs/fetch/{{dataset}}.log",
+    benchmark:
+        f"{FOLDER}/benchmarks/fetch/{{dataset}}.tsv"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    conda:
+        ENVIRONMENT
+    shell:
+        "python -m lalbench fetch --study {params.study:q} {params.results:q} {params.labels:q}"
+        " --output {output:q} > {log:q} 2>&1"

@@ -1,0 +1,28 @@
+# Problems: imbalanced, split and weighted, one file per data set, setting and block of seed pairs.
+
+
+rule problems:
+    input:
+        data=f"{FOLDER}/data/{{dataset}}.npz",
+    output:
+        f"{FOLDER}/problems/{{dataset}}/{{setting}}/block-{{block}}.npz",
+    params:
+        study=STUDY_FILE,
+        results=RESULTS_OPTION,
+        labels=labels("dataset", "setting", "block"),
+        reads=reads("problems"),
+        code=code("problems"),
+        software=SOFTWARE,
+    log:
+        f"{FOLDER}/logs/problems/{{dataset}}/{{setting}}/block-{{block}}.log",
+    benchmark:
+        f"{FOLDER}/benchmarks/problems/{{dataset}}/{{setting}}/block-{{block}}.tsv"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    conda:
+        ENVIRONMENT
+    shell:
+        "python -m lalbench problems --study {params.study:q} {params.results:q} {params.labels:q}"
+        " --data {input.data:q} --output {output:q} > {log:q} 2>&1"

@@ -1,0 +1,141 @@
+# Results: tables, figures, report and manifest from the records of all trials.
+
+
+rule references:
+    input:
+        data=f"{FOLDER}/data/{{dataset}}.npz",
+        problems=f"{FOLDER}/problems/{{dataset}}/{{setting}}/block-{{block}}.npz",
+    output:
+        f"{FOLDER}/references/{{dataset}}/{{setting}}/{{classifier}}/block-{{block}}.parquet",
+    params:
+        study=STUDY_FILE,
+        results=RESULTS_OPTION,
+        labels=labels("dataset", "setting", "classifier", "block"),
+        reads=reads("references"),
+        code=code("references"),
+        software=SOFTWARE,
+    log:
+        f"{FOLDER}/logs/references/{{dataset}}/{{setting}}/{{classifier}}/block-{{block}}.log",
+    benchmark:
+        f"{FOLDER}/benchmarks/references/{{dataset}}/{{setting}}/{{classifier}}/block-{{block}}.tsv"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    conda:
+        ENVIRONMENT
+    shell:
+        "python -m lalbench references --study {params.study:q} {params.results:q}"
+        " {params.labels:q} --data {input.data:q} --problems {input.problems:q}"
+        " --output {output:q} > {log:q} 2>&1"
+
+
+rule tables:
+    input:
+        trial_files("trials"),
+        trial_files("curves", learned_only=True),
+        reference_files,
+    output:
+        directory(f"{FOLDER}/tables"),
+    params:
+        study=STUDY_FILE,
+        results=RESULTS_OPTION,
+        reads=reads("tables"),
+        code=code("tables"),
+        software=SOFTWARE,
+    log:
+        f"{FOLDER}/logs/tables.log",
+    benchmark:
+        f"{FOLDER}/benchmarks/tables.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    conda:
+        ENVIRONMENT
+    shell:
+        "python -m lalbench tables --study {params.study:q} {params.results:q}"
+        " --output {output:q} > {log:q} 2>&1"
+
+
+rule figures:
+    input:
+        trial_files("trials"),
+        trial_files("curves", learned_only=True),
+        reference_files,
+    output:
+        directory(f"{FOLDER}/figures"),
+    params:
+        study=STUDY_FILE,
+        results=RESULTS_OPTION,
+        reads=reads("figures"),
+        code=code("figures"),
+        software=SOFTWARE,
+    log:
+        f"{FOLDER}/logs/figures.log",
+    benchmark:
+        f"{FOLDER}/benchmarks/figures.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    conda:
+        ENVIRONMENT
+    shell:
+        "python -m lalbench figures --study {params.study:q} {params.results:q}"
+        " --output {output:q} > {log:q} 2>&1"
+
+
+rule report:
+    input:
+        f"{FOLDER}/tables",
+        f"{FOLDER}/figures",
+        trial_files("timings"),
+    output:
+        f"{FOLDER}/report.html",
+    params:
+        study=STUDY_FILE,
+        results=RESULTS_OPTION,
+        reads=reads("report"),
+        code=code("report"),
+        software=SOFTWARE,
+    log:
+        f"{FOLDER}/logs/report.log",
+    benchmark:
+        f"{FOLDER}/benchmarks/report.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    conda:
+        ENVIRONMENT
+    shell:
+        "python -m lalbench report --study {params.study:q} {params.results:q}"
+        " --output {output:q} > {log:q} 2>&1"
+
+
+rule manifest:
+    input:
+        f"{FOLDER}/tables",
+        f"{FOLDER}/figures",
+    output:
+        f"{FOLDER}/manifest.json",
+    params:
+        study=STUDY_FILE,
+        results=RESULTS_OPTION,
+        reads=reads("report"),
+        code=code("manifest"),
+        software=SOFTWARE,
+    log:
+        f"{FOLDER}/logs/manifest.log",
+    benchmark:
+        f"{FOLDER}/benchmarks/manifest.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    conda:
+        ENVIRONMENT
+    shell:
+        "python -m lalbench manifest --study {params.study:q} {params.results:q}"
+        " --output {output:q} > {log:q} 2>&1"

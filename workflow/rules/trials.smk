@@ -1,0 +1,70 @@
+# Trials: one job per cell and block of seed pairs. Finished trials are kept in the study's cache, so a
+# killed job goes on where it was.
+
+
+rule trials:
+    input:
+        data=f"{FOLDER}/data/{{dataset}}.npz",
+        problems=problem_files,
+    output:
+        records=f"{FOLDER}/trials/{CELL}.parquet",
+        timings=f"{FOLDER}/timings/{CELL}.parquet",
+    params:
+        study=STUDY_FILE,
+        results=RESULTS_OPTION,
+        labels=CELL_LABELS,
+        reads=reads("trials"),
+        code=code("trials"),
+        software=SOFTWARE,
+    log:
+        f"{FOLDER}/logs/trials/{CELL}.log",
+    benchmark:
+        f"{FOLDER}/benchmarks/trials/{CELL}.tsv"
+    wildcard_constraints:
+        strategy=one_of(OTHERS),
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=lambda wildcards, attempt: 240 * attempt,
+    conda:
+        ENVIRONMENT
+    shell:
+        "python -m lalbench trials --study {params.study:q} {params.results:q} {params.labels:q}"
+        " --data {input.data:q} --problems {input.problems:q}"
+        " --output {output.records:q} --timings {output.timings:q} > {log:q} 2>&1"
+
+
+rule learned_trials:
+    input:
+        data=f"{FOLDER}/data/{{dataset}}.npz",
+        problems=problem_files,
+        learned=f"{FOLDER}/strategies/{CELL}.npz",
+    output:
+        records=f"{FOLDER}/trials/{CELL}.parquet",
+        timings=f"{FOLDER}/timings/{CELL}.parquet",
+        curves=f"{FOLDER}/curves/{CELL}.parquet",
+    params:
+        study=STUDY_FILE,
+        results=RESULTS_OPTION,
+        labels=CELL_LABELS,
+        reads=reads("trials"),
+        code=code("trials"),
+        software=SOFTWARE,
+    log:
+        f"{FOLDER}/logs/trials/{CELL}.log",
+    benchmark:
+        f"{FOLDER}/benchmarks/trials/{CELL}.tsv"
+    wildcard_constraints:
+        strategy=one_of(LEARNED),
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=lambda wildcards, attempt: 480 * attempt,
+        gpu=gpus,
+    conda:
+        ENVIRONMENT
+    shell:
+        "python -m lalbench trials --study {params.study:q} {params.results:q} {params.labels:q}"
+        " --data {input.data:q} --problems {input.problems:q} --learned {input.learned:q}"
+        " --output {output.records:q} --timings {output.timings:q} --curves {output.curves:q}"
+        " > {log:q} 2>&1"
