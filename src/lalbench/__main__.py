@@ -111,6 +111,21 @@ def _trials(options: argparse.Namespace) -> None:
     )
 
 
+def _references(options: argparse.Namespace) -> None:
+    from lalbench.stages import references
+
+    references.run(
+        _study(options),
+        options.dataset,
+        options.setting,
+        options.classifier,
+        options.block,
+        options.data,
+        options.problems,
+        options.output,
+    )
+
+
 def _inputs(options: argparse.Namespace) -> Inputs:
     from lalbench.stages.inputs import Inputs
 
@@ -177,6 +192,8 @@ def _parser() -> argparse.ArgumentParser:
     trials.add_argument("--timings", type=Path, required=True)
     trials.add_argument("--learned", type=Path)
     trials.add_argument("--curves", type=Path)
+    reference = ("dataset", "setting", "classifier", "block")
+    _stage(commands, "references", _references, "fit without active learning", *reference)
     for name, command, text in (
         ("tables", _tables, "write tables"),
         ("figures", _figures, "write figures"),
@@ -217,7 +234,7 @@ def _stage(
         sub.add_argument(f"--{label}", required=True)
     if "setting" in labels:
         sub.add_argument("--data", type=Path, required=True, help="output of fetch")
-    if "strategy" in labels:
+    if "classifier" in labels:
         sub.add_argument("--problems", type=Path, nargs="+", required=True)
     return sub
 

@@ -15,7 +15,18 @@ from lalbench.config import Study
 from lalbench.errors import UserError
 
 CostClass = Literal["cheap", "oracle", "learned"]
-Stage = Literal["fetch", "problems", "episodes", "learn", "trials", "tables", "figures", "report"]
+Stage = Literal[
+    "fetch",
+    "problems",
+    "episodes",
+    "learn",
+    "trials",
+    "references",
+    "tables",
+    "figures",
+    "report",
+    "manifest",
+]
 Pair = tuple[int, int]
 
 
@@ -134,14 +145,15 @@ def stage_parameters(study: Study, stage: Stage, **labels: str) -> dict[str, Any
         labels: ``dataset``, ``setting``, ``classifier``, ``strategy``, ``block`` as far as the
             stage has them.
     """
-    if stage in ("tables", "figures", "report"):
-        ignored = {"mirrors", "blocks", "results"} | (set() if stage != "tables" else {"figures"})
+    if stage in ("tables", "figures", "report", "manifest"):
+        ignored = {"mirrors", "blocks", "results"} | ({"figures"} if stage == "tables" else set())
         return study.model_dump(mode="json", by_alias=True, exclude=ignored)
     dataset = study.dataset(labels["dataset"])
     found: dict[str, Any] = {"dataset": _dump(dataset, exclude={"sizes"})}
     if stage == "fetch":
         return found
-    cost = "cheap" if stage == "problems" else cost_class(study, labels["strategy"])
+    shared = stage in ("problems", "references")  # by all strategies of a problem
+    cost = "cheap" if shared else cost_class(study, labels["strategy"])
     found |= {
         "setting": _dump(study.setting(labels["setting"])),
         "protocol": study.protocol,
@@ -154,11 +166,14 @@ def stage_parameters(study: Study, stage: Stage, **labels: str) -> dict[str, Any
         return found
     found |= {
         "classifier": _dump(study.classifier(labels["classifier"])),
-        "strategy": _dump(study.strategy(labels["strategy"])),
         "objective": _dump(study.objective),
     }
+    if not shared:
+        found["strategy"] = _dump(study.strategy(labels["strategy"]))
+    if stage in ("trials", "references"):
+        found["study"] = study.study
     if stage == "trials":
-        found |= {"study": study.study, "steps": study.steps, "budget": study.budget}
+        found |= {"steps": study.steps, "budget": study.budget}
     return found
 
 
@@ -170,6 +185,7 @@ def stage_modules(study: Study, stage: Stage, **labels: str) -> list[str]:
     modules = [f"lalbench.stages.{entry}"]
     if stage in ("episodes", "learn", "trials"):
         modules.append(strategies.module_of(study.strategy(labels["strategy"])))
+    if stage in ("episodes", "learn", "trials", "references"):
         modules.append(classifiers.module_of(study.classifier(labels["classifier"])))
     return [module for module in modules if module]
 

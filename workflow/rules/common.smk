@@ -9,8 +9,10 @@ from lalbench import codehash, files, grid
 from lalbench.errors import LalbenchError
 from lalbench.study import load_study
 
-# Jobs run the Python that runs Snakemake; a conda environment comes before it on the path.
+# Jobs run the Python that runs Snakemake, or that of a conda environment, which comes before it on
+# the path; both find the package of this checkout.
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+os.environ["PYTHONPATH"] = str(Path(workflow.basedir, "src"))
 
 ENVIRONMENT = "../../envs/lalbench-cpu.yaml"
 CELL = "{dataset}/{setting}/{classifier}/{strategy}/block-{block}"
@@ -50,7 +52,9 @@ wildcard_constraints:
 
 def reads(stage):
     """Hash of the part of the study that a job of this stage reads."""
-    return lambda wildcards: files.digest(grid.stage_parameters(STUDY, stage, **wildcards))
+    return lambda wildcards: files.digest(
+        grid.stage_parameters(STUDY, stage, **wildcards)
+    )
 
 
 def code(stage):

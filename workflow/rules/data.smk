@@ -6,6 +6,16 @@ rule fetch:
         user_file,
     output:
         f"{FOLDER}/data/{{dataset}}.npz",
+    log:
+        f"{FOLDER}/logs/fetch/{{dataset}}.log",
+    benchmark:
+        f"{FOLDER}/benchmarks/fetch/{{dataset}}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
     params:
         study=STUDY_FILE,
         results=RESULTS_OPTION,
@@ -13,16 +23,6 @@ rule fetch:
         reads=reads("fetch"),
         code=code("fetch"),
         software=SOFTWARE,
-    log:
-        f"{FOLDER}/logs/fetch/{{dataset}}.log",
-    benchmark:
-        f"{FOLDER}/benchmarks/fetch/{{dataset}}.tsv"
-    threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=60,
-    conda:
-        ENVIRONMENT
     shell:
         "python -m lalbench fetch --study {params.study:q} {params.results:q} {params.labels:q}"
         " --output {output:q} > {log:q} 2>&1"

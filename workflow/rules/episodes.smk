@@ -7,6 +7,18 @@ rule episodes:
         problems=problem_files,
     output:
         f"{FOLDER}/episodes/{CELL}.npz",
+    log:
+        f"{FOLDER}/logs/episodes/{CELL}.log",
+    benchmark:
+        f"{FOLDER}/benchmarks/episodes/{CELL}.tsv"
+    wildcard_constraints:
+        strategy=one_of(LEARNED),
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=lambda wildcards, attempt: 120 * attempt,
     params:
         study=STUDY_FILE,
         results=RESULTS_OPTION,
@@ -14,18 +26,6 @@ rule episodes:
         reads=reads("episodes"),
         code=code("episodes"),
         software=SOFTWARE,
-    log:
-        f"{FOLDER}/logs/episodes/{CELL}.log",
-    benchmark:
-        f"{FOLDER}/benchmarks/episodes/{CELL}.tsv"
-    wildcard_constraints:
-        strategy=one_of(LEARNED),
-    threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=lambda wildcards, attempt: 120 * attempt,
-    conda:
-        ENVIRONMENT
     shell:
         "python -m lalbench episodes --study {params.study:q} {params.results:q} {params.labels:q}"
         " --data {input.data:q} --problems {input.problems:q} --output {output:q} > {log:q} 2>&1"

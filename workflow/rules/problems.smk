@@ -6,6 +6,16 @@ rule problems:
         data=f"{FOLDER}/data/{{dataset}}.npz",
     output:
         f"{FOLDER}/problems/{{dataset}}/{{setting}}/block-{{block}}.npz",
+    log:
+        f"{FOLDER}/logs/problems/{{dataset}}/{{setting}}/block-{{block}}.log",
+    benchmark:
+        f"{FOLDER}/benchmarks/problems/{{dataset}}/{{setting}}/block-{{block}}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
     params:
         study=STUDY_FILE,
         results=RESULTS_OPTION,
@@ -13,16 +23,6 @@ rule problems:
         reads=reads("problems"),
         code=code("problems"),
         software=SOFTWARE,
-    log:
-        f"{FOLDER}/logs/problems/{{dataset}}/{{setting}}/block-{{block}}.log",
-    benchmark:
-        f"{FOLDER}/benchmarks/problems/{{dataset}}/{{setting}}/block-{{block}}.tsv"
-    threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=30,
-    conda:
-        ENVIRONMENT
     shell:
         "python -m lalbench problems --study {params.study:q} {params.results:q} {params.labels:q}"
         " --data {input.data:q} --output {output:q} > {log:q} 2>&1"

@@ -7,6 +7,16 @@ rule references:
         problems=f"{FOLDER}/problems/{{dataset}}/{{setting}}/block-{{block}}.npz",
     output:
         f"{FOLDER}/references/{{dataset}}/{{setting}}/{{classifier}}/block-{{block}}.parquet",
+    log:
+        f"{FOLDER}/logs/references/{{dataset}}/{{setting}}/{{classifier}}/block-{{block}}.log",
+    benchmark:
+        f"{FOLDER}/benchmarks/references/{{dataset}}/{{setting}}/{{classifier}}/block-{{block}}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
     params:
         study=STUDY_FILE,
         results=RESULTS_OPTION,
@@ -14,16 +24,6 @@ rule references:
         reads=reads("references"),
         code=code("references"),
         software=SOFTWARE,
-    log:
-        f"{FOLDER}/logs/references/{{dataset}}/{{setting}}/{{classifier}}/block-{{block}}.log",
-    benchmark:
-        f"{FOLDER}/benchmarks/references/{{dataset}}/{{setting}}/{{classifier}}/block-{{block}}.tsv"
-    threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=30,
-    conda:
-        ENVIRONMENT
     shell:
         "python -m lalbench references --study {params.study:q} {params.results:q}"
         " {params.labels:q} --data {input.data:q} --problems {input.problems:q}"
@@ -37,22 +37,22 @@ rule tables:
         reference_files,
     output:
         directory(f"{FOLDER}/tables"),
+    log:
+        f"{FOLDER}/logs/tables.log",
+    benchmark:
+        f"{FOLDER}/benchmarks/tables.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
     params:
         study=STUDY_FILE,
         results=RESULTS_OPTION,
         reads=reads("tables"),
         code=code("tables"),
         software=SOFTWARE,
-    log:
-        f"{FOLDER}/logs/tables.log",
-    benchmark:
-        f"{FOLDER}/benchmarks/tables.tsv"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=60,
-    conda:
-        ENVIRONMENT
     shell:
         "python -m lalbench tables --study {params.study:q} {params.results:q}"
         " --output {output:q} > {log:q} 2>&1"
@@ -65,22 +65,22 @@ rule figures:
         reference_files,
     output:
         directory(f"{FOLDER}/figures"),
+    log:
+        f"{FOLDER}/logs/figures.log",
+    benchmark:
+        f"{FOLDER}/benchmarks/figures.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
     params:
         study=STUDY_FILE,
         results=RESULTS_OPTION,
         reads=reads("figures"),
         code=code("figures"),
         software=SOFTWARE,
-    log:
-        f"{FOLDER}/logs/figures.log",
-    benchmark:
-        f"{FOLDER}/benchmarks/figures.tsv"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=60,
-    conda:
-        ENVIRONMENT
     shell:
         "python -m lalbench figures --study {params.study:q} {params.results:q}"
         " --output {output:q} > {log:q} 2>&1"
@@ -93,22 +93,22 @@ rule report:
         trial_files("timings"),
     output:
         f"{FOLDER}/report.html",
+    log:
+        f"{FOLDER}/logs/report.log",
+    benchmark:
+        f"{FOLDER}/benchmarks/report.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
     params:
         study=STUDY_FILE,
         results=RESULTS_OPTION,
         reads=reads("report"),
         code=code("report"),
         software=SOFTWARE,
-    log:
-        f"{FOLDER}/logs/report.log",
-    benchmark:
-        f"{FOLDER}/benchmarks/report.tsv"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=60,
-    conda:
-        ENVIRONMENT
     shell:
         "python -m lalbench report --study {params.study:q} {params.results:q}"
         " --output {output:q} > {log:q} 2>&1"
@@ -120,22 +120,22 @@ rule manifest:
         f"{FOLDER}/figures",
     output:
         f"{FOLDER}/manifest.json",
-    params:
-        study=STUDY_FILE,
-        results=RESULTS_OPTION,
-        reads=reads("report"),
-        code=code("manifest"),
-        software=SOFTWARE,
     log:
         f"{FOLDER}/logs/manifest.log",
     benchmark:
         f"{FOLDER}/benchmarks/manifest.tsv"
+    conda:
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=1000,
         runtime=30,
-    conda:
-        ENVIRONMENT
+    params:
+        study=STUDY_FILE,
+        results=RESULTS_OPTION,
+        reads=reads("manifest"),
+        code=code("manifest"),
+        software=SOFTWARE,
     shell:
         "python -m lalbench manifest --study {params.study:q} {params.results:q}"
         " --output {output:q} > {log:q} 2>&1"

@@ -8,6 +8,19 @@ rule learn:
         episodes=f"{FOLDER}/episodes/{CELL}.npz",
     output:
         f"{FOLDER}/strategies/{CELL}.npz",
+    log:
+        f"{FOLDER}/logs/learn/{CELL}.log",
+    benchmark:
+        f"{FOLDER}/benchmarks/learn/{CELL}.tsv"
+    wildcard_constraints:
+        strategy=one_of(LEARNED),
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=lambda wildcards, attempt: 120 * attempt,
+        gpu=gpus,
     params:
         study=STUDY_FILE,
         results=RESULTS_OPTION,
@@ -15,19 +28,6 @@ rule learn:
         reads=reads("learn"),
         code=code("learn"),
         software=SOFTWARE,
-    log:
-        f"{FOLDER}/logs/learn/{CELL}.log",
-    benchmark:
-        f"{FOLDER}/benchmarks/learn/{CELL}.tsv"
-    wildcard_constraints:
-        strategy=one_of(LEARNED),
-    threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=lambda wildcards, attempt: 120 * attempt,
-        gpu=gpus,
-    conda:
-        ENVIRONMENT
     shell:
         "python -m lalbench learn --study {params.study:q} {params.results:q} {params.labels:q}"
         " --data {input.data:q} --problems {input.problems:q} --episodes {input.episodes:q}"

@@ -9,6 +9,18 @@ rule trials:
     output:
         records=f"{FOLDER}/trials/{CELL}.parquet",
         timings=f"{FOLDER}/timings/{CELL}.parquet",
+    log:
+        f"{FOLDER}/logs/trials/{CELL}.log",
+    benchmark:
+        f"{FOLDER}/benchmarks/trials/{CELL}.tsv"
+    wildcard_constraints:
+        strategy=one_of(OTHERS),
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=lambda wildcards, attempt: 240 * attempt,
     params:
         study=STUDY_FILE,
         results=RESULTS_OPTION,
@@ -16,18 +28,6 @@ rule trials:
         reads=reads("trials"),
         code=code("trials"),
         software=SOFTWARE,
-    log:
-        f"{FOLDER}/logs/trials/{CELL}.log",
-    benchmark:
-        f"{FOLDER}/benchmarks/trials/{CELL}.tsv"
-    wildcard_constraints:
-        strategy=one_of(OTHERS),
-    threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=lambda wildcards, attempt: 240 * attempt,
-    conda:
-        ENVIRONMENT
     shell:
         "python -m lalbench trials --study {params.study:q} {params.results:q} {params.labels:q}"
         " --data {input.data:q} --problems {input.problems:q}"
@@ -43,6 +43,19 @@ rule learned_trials:
         records=f"{FOLDER}/trials/{CELL}.parquet",
         timings=f"{FOLDER}/timings/{CELL}.parquet",
         curves=f"{FOLDER}/curves/{CELL}.parquet",
+    log:
+        f"{FOLDER}/logs/trials/{CELL}.log",
+    benchmark:
+        f"{FOLDER}/benchmarks/trials/{CELL}.tsv"
+    wildcard_constraints:
+        strategy=one_of(LEARNED),
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=lambda wildcards, attempt: 480 * attempt,
+        gpu=gpus,
     params:
         study=STUDY_FILE,
         results=RESULTS_OPTION,
@@ -50,19 +63,6 @@ rule learned_trials:
         reads=reads("trials"),
         code=code("trials"),
         software=SOFTWARE,
-    log:
-        f"{FOLDER}/logs/trials/{CELL}.log",
-    benchmark:
-        f"{FOLDER}/benchmarks/trials/{CELL}.tsv"
-    wildcard_constraints:
-        strategy=one_of(LEARNED),
-    threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=lambda wildcards, attempt: 480 * attempt,
-        gpu=gpus,
-    conda:
-        ENVIRONMENT
     shell:
         "python -m lalbench trials --study {params.study:q} {params.results:q} {params.labels:q}"
         " --data {input.data:q} --problems {input.problems:q} --learned {input.learned:q}"
