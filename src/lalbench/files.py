@@ -106,7 +106,7 @@ def array_digest(*arrays: NDArray[Any] | None) -> str:
             continue
         block = np.ascontiguousarray(array)
         state.update(f"{block.dtype.str}{block.shape}".encode())
-        state.update(block)
+        state.update(block.data)
     return state.hexdigest()
 
 

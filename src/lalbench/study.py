@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,15 +53,12 @@ def check_study(study: Study) -> None:
 
     protocol = protocols.get(study.protocol)
     for place, dataset in enumerate(study.datasets):
-        _at(f"datasets[{place}]", lambda spec=dataset: data.check(spec))
+        _at(f"datasets[{place}]", partial(data.check, dataset))
     for place, classifier in enumerate(study.classifiers):
-        _at(
-            f"classifiers[{place}]",
-            lambda spec=classifier: classifiers.get(spec, protocol=protocol),
-        )
+        _at(f"classifiers[{place}]", partial(classifiers.get, classifier, protocol=protocol))
     for place, strategy in enumerate(study.strategies):
-        _at(f"strategies[{place}]", lambda spec=strategy: strategies.resolve(spec, protocol))
-    _at("objective", lambda: objectives.get(study.objective))
+        _at(f"strategies[{place}]", partial(strategies.resolve, strategy, protocol))
+    _at("objective", partial(objectives.get, study.objective))
     check_writable(study.folder)
 
 
