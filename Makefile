@@ -6,6 +6,8 @@ STUDY ?= config.yaml
 CORES ?= $(shell getconf _NPROCESSORS_ONLN)
 # An extra package index for torch, for example the one with CPU wheels.
 TORCH_INDEX ?=
+# Extras to install too: make install EXTRA="slurm activeml".
+EXTRA ?=
 # Further options for snakemake (make study ARGS=--dry-run) and pytest (make test ARGS="-k oracle").
 ARGS ?=
 
@@ -15,17 +17,15 @@ PIP = $(BIN)/python -m pip install --disable-pip-version-check --quiet $(if $(TO
 export PATH := $(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev slurm study test lint format schema lock clean
+.PHONY: help install dev study test lint format schema reproduction readme-figure lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-	@echo 'Variables: STUDY=$(STUDY) CORES=$(CORES) VENV=$(VENV) PYTHON=$(PYTHON) TORCH_INDEX=$(TORCH_INDEX) ARGS=$(ARGS)'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo 'Variables: STUDY=$(STUDY) CORES=$(CORES) VENV=$(VENV) PYTHON=$(PYTHON) EXTRA=$(EXTRA) TORCH_INDEX=$(TORCH_INDEX) ARGS=$(ARGS)'
 
-install: $(VENV)/.installed ## make the environment that runs studies
+install: $(VENV)/.installed $(EXTRA:%=$(VENV)/.installed-%) ## make the environment that runs studies
 
 dev: $(VENV)/.installed-dev ## make the environment that runs tests and linters
-
-slurm: $(VENV)/.installed-slurm ## add the SLURM executor to the environment
 
 study: install ## run a study: make study STUDY=studies/npal-tabular.yaml CORES=8
 	snakemake --config study=$(STUDY) --cores $(CORES) $(ARGS)
@@ -46,8 +46,16 @@ format: dev ## rewrite the sources in the house format
 	snakefmt Snakefile workflow
 
 schema: install ## write workflow/schemas/study.schema.json from the study model
-	python -m lalbench schema > workflow/schemas/study.schema.json.new
-	mv workflow/schemas/study.schema.json.new workflow/schemas/study.schema.json
+	python -m lalbench schema --output workflow/schemas/study.schema.json
+
+reproduction: install ## run the published study and compare it with the paper
+	snakemake --config study=studies/npal-tabular.yaml --cores $(CORES) $(ARGS)
+	python -m lalbench reproduction --study studies/npal-tabular.yaml --output docs/reproduction.md
+
+readme-figure: install ## run the default study and copy its figure into the manual
+	snakemake --cores $(CORES) $(ARGS)
+	mkdir -p docs/figures
+	cp results/default/figures/versus_random-logistic_regression.png docs/figures/readme.png
 
 lock: ## resolve the dependencies afresh and write the lock files
 	envs/lock.sh $(PYTHON) $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
@@ -67,10 +75,6 @@ $(VENV)/.installed: envs/requirements.txt pyproject.toml | $(BIN)/python
 	$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(VENV)/.installed-dev: envs/requirements-dev.txt $(VENV)/.installed
-	$(PIP) -r envs/requirements-dev.txt -c envs/requirements.txt
-	@touch $@
-
-$(VENV)/.installed-slurm: envs/requirements-slurm.txt $(VENV)/.installed
-	$(PIP) -r envs/requirements-slurm.txt -c envs/requirements.txt
+$(VENV)/.installed-%: envs/requirements-%.txt $(VENV)/.installed
+	$(PIP) -r $< -c envs/requirements.txt
 	@touch $@

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Resolves the dependencies of pyproject.toml afresh and writes the three lock files.
+# Resolves the dependencies of pyproject.toml afresh and writes the lock files.
 # Usage: envs/lock.sh PYTHON [pip options]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -27,13 +27,13 @@ write() {
 pip=("$work/venv/bin/python" -m pip install --quiet "$@")
 "${pip[@]}" --upgrade setuptools
 "${pip[@]}" .
-freeze >"$work/runtime"
-cp "$work/runtime" "$work/constraints"
-"${pip[@]}" --constraint "$work/constraints" ".[slurm]"
-freeze >"$work/with-slurm"
-"${pip[@]}" --constraint "$work/constraints" ".[dev]"
-freeze >"$work/with-dev"
-
-write envs/requirements.txt <"$work/runtime"
-comm -13 "$work/runtime" "$work/with-slurm" | write envs/requirements-slurm.txt
-comm -13 "$work/with-slurm" "$work/with-dev" | write envs/requirements-dev.txt
+freeze >"$work/requirements"
+cp "$work/requirements" "$work/constraints"
+write envs/requirements.txt <"$work/requirements"
+# The extras have to fit the runtime, and each lists only what it adds to it.
+for extra in slurm activeml dev; do
+	"$python" -m venv --clear "$work/venv"
+	"${pip[@]}" --upgrade setuptools
+	"${pip[@]}" --constraint "$work/constraints" ".[$extra]"
+	freeze | comm -13 "$work/requirements" - | write "envs/requirements-$extra.txt"
+done
