@@ -31,6 +31,9 @@ class Protocol:
             [2, n - 1].
         network_inputs: [10] ``global_divisor`` or ``per_feature``: to [-1, 1] per column.
         ddof: [13] of the standard deviations in tables.
+        best: [13] which strategies tables mark: ``band``: the best mean and every one whose
+            one-deviation band contains it; ``test``: the best mean and every one that the paired
+            test does not tell from it.
         classifiers: [12] options that the protocol sets for classifiers, by name.
         strategies: [5, 6, 7, 17] options that the protocol sets for strategies, by name.
     """
@@ -42,6 +45,7 @@ class Protocol:
     simulation_size: Literal["truncate", "round"]
     network_inputs: Literal["global_divisor", "per_feature"]
     ddof: Literal[0, 1]
+    best: Literal["band", "test"]
     classifiers: Options = field(default_factory=dict)
     strategies: Options = field(default_factory=dict)
 
@@ -57,6 +61,7 @@ PUBLISHED = Protocol(
     simulation_size="truncate",
     network_inputs="global_divisor",
     ddof=0,
+    best="band",
     classifiers={"logistic_regression": {"solver": "lbfgs_unscaled"}, "svm": {"tol": 1e-3}},
     strategies={
         "random": {"draws": "released"},
@@ -86,6 +91,7 @@ CLEAN = Protocol(
     simulation_size="round",
     network_inputs="per_feature",
     ddof=1,
+    best="test",
     classifiers={"logistic_regression": {"solver": "newton"}, "svm": {"tol": 1e-8}},
     strategies={},
 )

@@ -60,12 +60,17 @@ COLUMNS: dict[str, Mapping[str, str]] = {
         "seconds_learn": "float64",
     },
     "curves": _KEY_TYPES | {"step": "int64", "epoch": "int64", "loss": "float64"},
+    # Fits without active learning; strategy is the name of the line (results/references.py).
+    "references": _KEY_TYPES
+    | {"n_labels": "int64"}
+    | dict.fromkeys(METRICS, "float64")
+    | {"shared_rows": "int64", "warnings": "string", "split_hash": "string"},
 }
 """Columns and Arrow types of each kind of file."""
 
 
 def schema(kind: str, metadata: Mapping[str, str] | None = None) -> pa.Schema:
-    """The Arrow schema of ``kind`` (``records``, ``timings`` or ``curves``)."""
+    """The Arrow schema of ``kind``: a key of :data:`COLUMNS`."""
     import pyarrow as pa
 
     types = {

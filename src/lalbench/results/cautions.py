@@ -1,0 +1,110 @@
+"""What a reader must know before believing a table: sentences for the top of the report."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lalbench.results import facts
+from lalbench.results.analysis import Analysis
+from lalbench.results.statistics import ALPHA, BOOTSTRAP_FROM
+
+
+def cautions(analysis: Analysis) -> list[str]:
+    """Failed and missing trials, degenerate cells, too few units, unequal starts, label budgets."""
+    return [
+        *_incomplete(analysis),
+        *_degenerate(analysis),
+        *_few_units(analysis),
+        *_unequal_starts(analysis),
+        *_budgets(analysis),
+        *_software(analysis),
+    ]
+
+
+def _incomplete(analysis: Analysis) -> list[str]:
+    counts = analysis.records.coverage[["planned", "failed", "timed_out", "missing"]].sum()
+    words = {
+        "failed": "failed",
+        "timed_out": "ran out of time",
+        "missing": "are missing (not run, or not finished yet)",
+    }
+    return [
+        f"{counts[name]} of {counts['planned']} trials {words[name]}; the tables show which."
+        for name in words
+        if counts[name]
+    ]
+
+
+def _degenerate(analysis: Analysis) -> list[str]:
+    """One sentence per data set and setting; classifiers share the problems."""
+    table = facts.place_table(analysis)
+    found = table[table["degenerate"] != ""].drop_duplicates(["dataset", "setting"])
+    sentences = []
+    for _, row in found.iterrows():
+        natural = [part for part in str(row.get("warnings", "")).split("; ") if "naturally" in part]
+        more = f" ({natural[0]})" if natural else ""
+        sentences.append(
+            f"{row['dataset']}, {row['setting']}: degenerate, {row['degenerate']}{more}. "
+            "It says little about strategies."
+        )
+    return sentences
+
+
+def _few_units(analysis: Analysis) -> list[str]:
+    units = int(analysis.runs.keys["unit"].groupby(analysis.runs.keys["dataset"]).nunique().max())
+    per_place = max(
+        (runs.keys["unit"].nunique() for p in analysis.places if (runs := analysis.at(p))),
+        default=units,
+    )
+    smallest = 2.0 ** (1 - per_place)
+    family = len(analysis.datasets) * (len(analysis.strategies) - 1)
+    if smallest * family <= ALPHA:
+        return []
+    intervals = " Intervals are t intervals." if per_place < BOOTSTRAP_FROM else ""
+    return [
+        f"Only {per_place} data splits per cell: no p of the paired test can be below "
+        f"{smallest:.3g}, and none of the {family} comparisons with random in a family can be "
+        f"significant after Holm's correction.{intervals} Claims need about 50 splits."
+    ]
+
+
+def _unequal_starts(analysis: Analysis) -> list[str]:
+    """Before the first acquisition all strategies of a problem have the same classifier."""
+    keys = analysis.runs.keys.assign(start=analysis.runs.scores["objective"][:, 0])
+    problem = ["dataset", "setting", "classifier", "data_seed", "seed"]
+    spans = keys.groupby(problem)["start"].agg(np.ptp)
+    unequal = int((spans > 1e-9).sum())
+    if not unequal:
+        return []
+    return [
+        f"In {unequal} of {len(spans)} problems the strategies do not start from the same score; "
+        "the classifier is not deterministic, so their curves are not fully paired."
+    ]
+
+
+def _budgets(analysis: Analysis) -> list[str]:
+    keys = analysis.runs.keys
+    plain = keys.loc[keys["strategy"] == analysis.random, "label_budget"]
+    sentences = []
+    for label in analysis.strategies:
+        if analysis.roles[label] != "learned" or plain.empty:
+            continue
+        mine = keys.loc[keys["strategy"] == label, "label_budget"]
+        extra = mine.mean() - plain.mean() if len(mine) else 0.0
+        if extra > 0:
+            run = "" if len(analysis.records.references) else " (the references stage was not run)"
+            sentences.append(
+                f"{label} reads {extra:.0f} reward labels that {analysis.random} does not have; "
+                f"compare it with the fit on annotated and reward set without any acquisition{run}."
+            )
+    return sentences
+
+
+def _software(analysis: Analysis) -> list[str]:
+    sets = len(analysis.records.software)
+    if sets < 2:
+        return []
+    return [
+        f"The trials were run with {sets} different sets of package versions; "
+        "results of the same configuration may differ between them."
+    ]

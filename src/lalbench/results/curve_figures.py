@@ -1,0 +1,265 @@
+"""Figures over the steps: scores, differences to the AL average and to random, class balance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from lalbench.results.analysis import Analysis, Place
+from lalbench.results.statistics import mean_intervals
+from lalbench.results.style import Look, label_panels, looks, panels, pretty, shared_legend
+from lalbench.results.summaries import Runs, auac, unit_means
+
+FloatArray = NDArray[np.float64]
+METRIC = "objective"
+ROW_HEIGHT = 1.55
+Draw = Callable[[Any, Place, Runs], dict[str, Any]]
+
+
+def score_curves(analysis: Analysis, classifier: str, metric: str) -> Figure:
+    """Mean score per step of every strategy; 95 % intervals for random and the learned ones."""
+    style = looks(analysis.roles)
+
+    def draw(axes: Any, place: Place, runs: Runs) -> dict[str, Any]:
+        handles = {}
+        for label in analysis.strategies:
+            curves = _unit_curves(runs, runs.scores[metric], label)
+            if not len(curves):
+                continue
+            handles[pretty(label)] = _line(axes, runs, curves.mean(axis=0), style[label])
+            if analysis.roles[label] in ("baseline", "learned") and len(curves) > 1:
+                low, high = mean_intervals(list(curves.T)).T
+                _band(axes, runs, low, high, style[label])
+        return handles
+
+    name = analysis.objective if metric == METRIC else pretty(metric)
+    return _grid(analysis, classifier, name, draw)
+
+
+def relative_curves(analysis: Analysis, classifier: str) -> Figure:
+    """Difference to the AL average, as in Bakker et al. (2023), Figs 3, 10-12, 15-17.
+
+    The AL average is the mean over the strategies that are neither random, bound nor learned. The
+    difference is taken run by run, then averaged; bands are ± 2 σ / √n. Shown are the bounds, the
+    learned strategies, random, and the strategy with the highest AUAC, with their AUACs. The frame
+    fits all but the bounds, which are several times farther away.
+    """
+    style = looks(analysis.roles)
+
+    def draw(axes: Any, place: Place, runs: Runs) -> dict[str, Any]:
+        average = al_average(analysis, runs)
+        if average is None:
+            return {}
+        axes.axhline(0, color="#444444", linewidth=0.8, zorder=2)
+        texts: list[tuple[str, float, Look | None]] = [
+            ("AL average", float(auac(average.to_numpy()).mean()), None)
+        ]
+        handles: dict[str, Any] = {}
+        ends: list[FloatArray] = []
+        for label in _shown(analysis, runs):
+            curves = _differences(runs, label, average)
+            if curves is None:
+                continue
+            look = style[label]
+            centre = curves.mean(axis=0)
+            handles[pretty(label)] = _line(axes, runs, centre, look)
+            spread = curves.std(axis=0, ddof=analysis.protocol.ddof)
+            half = 2 * spread / np.sqrt(len(curves))
+            _band(axes, runs, centre - half, centre + half, look)
+            if analysis.roles[label] != "bound":
+                ends += [centre - half, centre + half]
+            mine = (runs.keys["strategy"] == label).to_numpy()
+            texts.append((pretty(label), float(auac(runs.scores[METRIC][mine]).mean()), look))
+        _frame_around(axes, ends)
+        _auac_list(axes, texts)
+        return handles
+
+    return _grid(analysis, classifier, "difference to AL average", draw, height=1.9)
+
+
+def random_curves(analysis: Analysis, classifier: str) -> Figure:
+    """Paired difference to random of every strategy but the bounds, with 95 % intervals.
+
+    Intervals are drawn for the learned strategies and for the best other one.
+    """
+    style = looks(analysis.roles)
+
+    def draw(axes: Any, place: Place, runs: Runs) -> dict[str, Any]:
+        random = _frame(runs, analysis.random, METRIC) if analysis.random else None
+        if random is None:
+            return {}
+        axes.axhline(0, color="#000000", linewidth=1.2, linestyle=(0, (4, 1.6)), zorder=4)
+        best = best_strategy(analysis, runs)
+        handles = {}
+        for label in analysis.contenders:
+            curves = _differences(runs, label, random) if label != analysis.random else None
+            if curves is None:
+                continue
+            handles[pretty(label)] = _line(axes, runs, curves.mean(axis=0), style[label])
+            banded = analysis.roles[label] == "learned" or label == best
+            if banded and len(curves) > 1:
+                low, high = mean_intervals(list(curves.T)).T
+                _band(axes, runs, low, high, style[label])
+        return handles
+
+    return _grid(analysis, classifier, "difference to random", draw)
+
+
+def class_balance(analysis: Analysis, classifier: str) -> Figure:
+    """Share of the rare class among the points acquired so far; dotted: its share in the pool."""
+    style = looks(analysis.roles)
+
+    def draw(axes: Any, place: Place, runs: Runs) -> dict[str, Any]:
+        acquired = runs.labels - runs.labels[:, :1]
+        share = runs.rare_acquired[:, 1:] / acquired[:, 1:]
+        keys = runs.keys
+        axes.axhline(
+            float((keys["rare_in_pool"] / keys["n_pool"]).mean()),
+            color="#444444",
+            linewidth=0.8,
+            linestyle=(0, (1, 1.5)),
+        )
+        handles = {}
+        for label in analysis.strategies:
+            curves = _unit_curves(runs, share, label)
+            if len(curves):
+                (line,) = axes.plot(runs.labels[0, 1:], curves.mean(axis=0), **style[label].line())
+                handles[pretty(label)] = line
+        axes.set_ylim(bottom=-0.02)
+        return handles
+
+    return _grid(analysis, classifier, "rare share", draw)
+
+
+def al_average(analysis: Analysis, runs: Runs) -> pd.DataFrame | None:
+    """Trials × steps: mean over the AL strategies, for the runs in which all of them finished."""
+    frames = [
+        frame
+        for label in analysis.strategies
+        if analysis.roles[label] == "strategy"
+        and (frame := _frame(runs, label, METRIC)) is not None
+    ]
+    if not frames:
+        return None
+    common = frames[0].index
+    for frame in frames[1:]:
+        common = common.intersection(frame.index)
+    average = np.mean([frame.loc[common].to_numpy() for frame in frames], axis=0)
+    return pd.DataFrame(average, index=common) if len(common) else None
+
+
+def best_strategy(analysis: Analysis, runs: Runs) -> str | None:
+    """The AL strategy (not random, bound or learned) with the highest mean AUAC."""
+    areas = unit_means(runs.wide(auac(runs.scores[METRIC]))).mean()
+    kept = [name for name in areas.index if analysis.roles[name] == "strategy"]
+    return str(areas[kept].idxmax()) if kept else None
+
+
+def _shown(analysis: Analysis, runs: Runs) -> list[str]:
+    best = best_strategy(analysis, runs)
+    return [
+        label
+        for label in analysis.strategies
+        if analysis.roles[label] != "strategy" or label == best
+    ]
+
+
+def _frame(runs: Runs, label: str, metric: str) -> pd.DataFrame | None:
+    """Trials × steps of one strategy, indexed by unit and seeds; None where it has no run."""
+    mine = (runs.keys["strategy"] == label).to_numpy()
+    if not mine.any():
+        return None
+    index = pd.MultiIndex.from_frame(runs.keys.loc[mine, ["unit", "data_seed", "seed"]])
+    return pd.DataFrame(runs.scores[metric][mine], index=index)
+
+
+def _differences(runs: Runs, label: str, other: pd.DataFrame) -> FloatArray | None:
+    """(units, T): strategy minus ``other``, run by run, then averaged inside a unit."""
+    mine = _frame(runs, label, METRIC)
+    if mine is None:
+        return None
+    common = mine.index.intersection(other.index)
+    if not len(common):
+        return None
+    gaps = mine.loc[common] - other.loc[common].to_numpy()
+    return gaps.groupby(level="unit", sort=True).mean().to_numpy()
+
+
+def _unit_curves(runs: Runs, values: FloatArray, label: str) -> FloatArray:
+    """(units, T): curves of one strategy, runs on the same split averaged."""
+    mine = (runs.keys["strategy"] == label).to_numpy()
+    frame = pd.DataFrame(values[mine], index=pd.Index(runs.keys.loc[mine, "unit"], name="unit"))
+    return frame.groupby(level="unit", sort=True).mean().to_numpy()
+
+
+def _line(axes: Any, runs: Runs, centre: FloatArray, look: Look) -> Any:
+    every = max(1, (len(centre) - 1) // 10)
+    (line,) = axes.plot(runs.labels[0], centre, markevery=every, **look.line())
+    return line
+
+
+def _band(axes: Any, runs: Runs, low: FloatArray, high: FloatArray, look: Look) -> None:
+    axes.fill_between(
+        runs.labels[0], low, high, color=look.color, alpha=0.13, linewidth=0, zorder=1.5
+    )
+
+
+def _frame_around(axes: Any, ends: list[FloatArray]) -> None:
+    """Limits that hold the curves of ``ends``, with room above for the list and for bounds."""
+    if not ends:
+        return
+    low, high = min(0.0, float(np.min(ends))), max(0.0, float(np.max(ends)))
+    room = max(high - low, 1e-3)
+    axes.set_ylim(low - 0.08 * room, high + 0.75 * room)
+
+
+def _auac_list(axes: Any, texts: list[tuple[str, float, Look | None]]) -> None:
+    """Names and AUACs, best first, in the colours of the lines."""
+    from matplotlib.patheffects import withStroke
+
+    ordered = sorted(texts, key=lambda entry: -entry[1])
+    for place, (name, value, look) in enumerate(ordered):
+        axes.annotate(
+            f"{name} {value:.3f}",
+            xy=(0, 1),
+            xytext=(4, -3 - 7 * place),
+            xycoords="axes fraction",
+            textcoords="offset points",
+            ha="left",
+            va="top",
+            fontsize=5.5,
+            color=look.color if look else "#444444",
+            zorder=6,
+            path_effects=[withStroke(linewidth=1.6, foreground="white")],
+        )
+
+
+def _grid(
+    analysis: Analysis, classifier: str, y: str, draw: Draw, height: float = ROW_HEIGHT
+) -> Figure:
+    """Data sets as rows, settings as columns; one legend for all panels."""
+    width = analysis.study.figures.width
+    figure, axes = panels(width, height, len(analysis.datasets), len(analysis.settings))
+    handles: dict[str, Any] = {}
+    for row, dataset in enumerate(analysis.datasets):
+        for column, setting in enumerate(analysis.settings):
+            place = (classifier, dataset, setting)
+            runs = analysis.at(place)
+            found = draw(axes[row, column], place, runs) if runs is not None else {}
+            if not found:
+                _say(axes[row, column], "not run")
+            handles = {**handles, **found}
+    label_panels(figure, axes, analysis.datasets, analysis.settings, y, "annotated points")
+    order = [pretty(label) for label in analysis.strategies]
+    kept = {name: handles[name] for name in order if name in handles}
+    shared_legend(figure, kept, width)
+    return figure
+
+
+def _say(axes: Any, text: str) -> None:
+    axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color="#888888")

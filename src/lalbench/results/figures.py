@@ -1,0 +1,123 @@
+"""Every figure of a study, as SVG and PNG."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from lalbench.config import Study
+from lalbench.results import curve_figures, overview_figures, style
+from lalbench.results.analysis import Analysis
+
+BESIDE = ("balanced_accuracy", "rare_recall")
+"""Metrics whose learning curves are drawn besides those of the objective."""
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """One figure: its file name, what it shows, and how to draw it (None where it has no data)."""
+
+    name: str
+    title: str
+    caption: str
+    draw: Callable[[], Figure | None]
+
+
+def write_figures(study: Study, results_dir: Path, output: Path) -> None:
+    """Draws every figure of ``study`` to ``output`` in the formats of ``study.figures``.
+
+    The same trials give the same bytes: no dates, fixed identifiers.
+
+    Raises:
+        CorruptFileError: a trial file that cannot be read or contradicts others.
+        UserError: no trial of the study is there.
+    """
+    analysis = Analysis.of(study, results_dir)
+    for drawing in all_figures(analysis):
+        with style.drawing():
+            figure = drawing.draw()
+        if figure is not None:
+            style.save(figure, output, drawing.name, study.figures)
+
+
+def all_figures(analysis: Analysis) -> Iterator[Drawing]:
+    """All figures in the order of the report: one per classifier and kind."""
+    for classifier in analysis.classifiers:
+        yield from _curves(analysis, classifier)
+        yield from _overviews(analysis, classifier)
+
+
+def _curves(analysis: Analysis, classifier: str) -> Iterator[Drawing]:
+    bands = "Bands: 95 % intervals of the mean over data splits, for random and learned strategies."
+    for metric in ("objective", *BESIDE):
+        name = analysis.objective if metric == "objective" else style.pretty(metric)
+        if metric != "objective" and name == analysis.objective:
+            continue
+        yield Drawing(
+            f"curves-{metric}-{classifier}",
+            f"Learning curves: {name}, {style.pretty(classifier)}",
+            f"Mean {name} on the test set against the number of annotated points. {bands}",
+            partial(curve_figures.score_curves, analysis, classifier, metric),
+        )
+    yield Drawing(
+        f"relative-{classifier}",
+        f"Relative curves: {analysis.objective}, {style.pretty(classifier)}",
+        "Difference to the AL average (mean over all strategies but random, the bounds and the "
+        "learned ones), taken run by run. Shown: bounds, learned strategies, random, and the best "
+        "other strategy. Bands: ± 2 σ / √n. Numbers: mean AUAC. The frame fits all but the bounds; "
+        "the learning curves show them whole.",
+        partial(curve_figures.relative_curves, analysis, classifier),
+    )
+    yield Drawing(
+        f"versus_random-{classifier}",
+        f"Difference to random: {analysis.objective}, {style.pretty(classifier)}",
+        "Paired difference to random. Bands: 95 % intervals, for learned strategies and the best "
+        "other one.",
+        partial(curve_figures.random_curves, analysis, classifier),
+    )
+
+
+def _overviews(analysis: Analysis, classifier: str) -> Iterator[Drawing]:
+    of = style.pretty(classifier)
+    yield Drawing(
+        f"ranks-{classifier}",
+        f"Ranks by AUAC, {of}",
+        "Bars and whiskers: mean rank ± standard deviation over data sets, bounds ranked too. "
+        "Diamonds: mean rank over paired data splits, with 95 % bootstrap interval.",
+        partial(overview_figures.rank_bars, analysis, classifier),
+    )
+    yield Drawing(
+        f"multi_comparison-{classifier}",
+        f"All strategies against all, {of}",
+        "Row minus column over (data set, setting) units. Above the diagonal: mean difference of "
+        "AUAC / steps, wins / ties / losses. Below it: Wilcoxon p and, in brackets, "
+        "Holm-adjusted; bold where that is below 0.05. Ordered by the mean, which stands beside "
+        "the name.",
+        partial(overview_figures.comparison_matrix, analysis, classifier),
+    )
+    yield Drawing(
+        f"penalty-{classifier}",
+        f"Pairwise penalty matrix, {of}",
+        "Share of label counts at which the row beats the column by a paired t test on the 5 % "
+        "level. Last row: how often a strategy is beaten; lower is better.",
+        partial(overview_figures.penalty_matrix, analysis, classifier),
+    )
+    yield Drawing(
+        f"class_balance-{classifier}",
+        f"Rare class among the acquired points, {of}",
+        "Share of the rare class among all points acquired so far. Dotted: its share in the pool.",
+        partial(curve_figures.class_balance, analysis, classifier),
+    )
+    for label, role in analysis.roles.items():
+        if role == "learned":
+            yield Drawing(
+                f"training-{label}-{classifier}",
+                f"Training of {style.pretty(label)}, {of}",
+                "Loss per epoch: mean over trials at the first and the last step at which it was "
+                "trained; bands from the lowest to the highest trial.",
+                partial(overview_figures.training_loss, analysis, classifier, label),
+            )

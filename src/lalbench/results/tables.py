@@ -1,0 +1,52 @@
+"""Every table of a study, written as CSV, Markdown and LaTeX."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lalbench.config import Study
+from lalbench.results import shown_facts, shown_overall, shown_scores
+from lalbench.results.analysis import Analysis
+from lalbench.results.render import Table
+
+
+def write_tables(study: Study, results_dir: Path, output: Path) -> None:
+    """Writes every table of ``study``.
+
+    Args:
+        study: the study.
+        results_dir: ``results/<study>`` with ``trials/`` and, where they were run, ``curves/``,
+            ``references/`` and ``timings/``.
+        output: folder of the tables; the same trials give the same bytes. The cost table holds
+            measured times, so it goes to ``<results_dir>/timings`` instead.
+
+    Raises:
+        CorruptFileError: a trial file that cannot be read or contradicts others.
+        UserError: no trial of the study is there.
+    """
+    analysis = Analysis.of(study, results_dir)
+    for table in all_tables(analysis):
+        table.write(output)
+    if len(analysis.records.timings):
+        shown_facts.cost_table(analysis).write(results_dir / "timings")
+
+
+def all_tables(analysis: Analysis) -> list[Table]:
+    """All tables but the cost, in the order of the report."""
+    return [
+        *shown_scores.score_tables(analysis),
+        shown_scores.rare_class_table(analysis),
+        shown_overall.rank_table(analysis),
+        shown_facts.reference_table(analysis),
+        shown_facts.label_budget_table(analysis),
+        shown_facts.place_table(analysis),
+        shown_facts.coverage_table(analysis),
+        shown_facts.target_table(analysis),
+        shown_facts.area_table(analysis),
+        shown_facts.regret_table(analysis),
+        shown_overall.across_table(analysis),
+        shown_overall.comparison_table(analysis),
+        shown_overall.penalty_table(analysis),
+        shown_overall.metric_table(analysis),
+        *shown_scores.pair_tables(analysis),
+    ]
