@@ -119,11 +119,21 @@ class Scorer:
         return _blockwise(np.asarray(decisions), (len(self.y),), evaluate)
 
     def __call__(self, classifier: Any) -> float:
-        """The score of a fitted classifier on the evaluation points."""
+        """The score of a fitted classifier on the evaluation points.
+
+        Raises:
+            UserError: the objective needs probabilities and the classifier gives none.
+        """
         if self.needs == "predictions":
             return float(self.score(classifier.predict(self.X)))
         from lalbench.classifiers import probabilities
 
+        if not hasattr(classifier, "predict_proba"):
+            raise UserError(
+                "objective",
+                f"{type(classifier).__name__} gives no probabilities, which this objective needs",
+                "choose an objective of predictions or a classifier with predict_proba",
+            )
         return float(self.score(probabilities(classifier, self.X, self.n_classes)))
 
 
