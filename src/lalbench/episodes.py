@@ -1,7 +1,8 @@
-"""Episodes: simulated active-learning problems with known improvements (Bakker et al. 2023, Alg. 1).
+"""Episodes: simulated active-learning problems with known improvements.
 
-A subset of the annotated points plays "annotated", the rest plays "pool"; the oracle scores every
-point of that pool on the reward set. Learners are trained on episodes.
+Algorithm 1 of Bakker, van Hoof and Welling (2023). A subset of the annotated points plays
+"annotated", the rest plays "pool"; the oracle scores every point of that pool on the reward set.
+Learners are trained on episodes.
 """
 
 from __future__ import annotations
@@ -108,8 +109,8 @@ def simulate(
 ) -> Episodes:
     """Draws subsets of the annotated points and scores the rest with the oracle.
 
-    Per simulation a fraction q is drawn uniformly from ``fractions``, then k points uniformly without
-    replacement, again with the same k until they hold at least two classes.
+    Per simulation a fraction q is drawn uniformly from ``fractions``, then k points uniformly
+    without replacement, again with the same k until they hold at least two classes.
 
     Args:
         X: (n, d) features of the annotated points.
@@ -128,8 +129,8 @@ def simulate(
         engine, n_jobs: of the oracle (:func:`lalbench.oracle.improvements`).
 
     Raises:
-        UserError: options that cannot be used, fewer than two classes, or a subset of fewer than two
-            points.
+        UserError: options that cannot be used, fewer than two classes, or a subset of fewer than
+            two points.
     """
     rows, labels = np.asarray(X, dtype=np.float64), np.asarray(y)
     _check_options(n_simulations, fractions, simulation_size)
@@ -160,8 +161,8 @@ def simulate(
 def subset_size(fraction: float, n: int, rule: Literal["round", "truncate"]) -> int:
     """Number of points that play "annotated" among n (docs/protocols.md [8]).
 
-    >>> subset_size(0.7, 103, "truncate"), subset_size(0.7, 103, "round"), subset_size(0.1, 8, "round")
-    (72, 72, 2)
+    >>> subset_size(0.9, 103, "truncate"), subset_size(0.9, 103, "round")
+    (92, 93)
 
     Raises:
         UserError: the rule leaves fewer than two points, which never hold two classes.

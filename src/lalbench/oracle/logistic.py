@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from lalbench.classifiers.logistic import LogisticRegression
 from lalbench.classifiers.newton import NotConvergedError
@@ -174,9 +175,11 @@ class _Engine:
         if self.scorer.needs == "predictions":
             scores: FloatArray = self.scorer.score_decisions(decisions)
             return scores
-        # z is half the decision value: the probability is (1 + tanh z) / 2
-        slopes = np.tanh(decisions)
-        return self.scorer.score(np.stack([(1 - slopes) / 2, (1 + slopes) / 2], axis=2))
+        # rows are halved; 1 - p would lose the digits of a small p
+        found: FloatArray = self.scorer.score(
+            np.stack([expit(-2 * decisions), expit(2 * decisions)], axis=2)
+        )
+        return found
 
     def score_one_class(self, mask: BoolArray, memory: int) -> tuple[float, FloatArray]:
         """As :func:`score_refits` for one subset whose rows of positive weight share a class."""

@@ -23,7 +23,7 @@ BoolArray = NDArray[np.bool_]
 
 _EPSILON = float(np.finfo(np.float64).eps)
 _TOLERANCE = 1e-9
-_STEPS = 100
+_STEPS = 200
 _HALVINGS = 40
 
 
@@ -134,8 +134,9 @@ def _gradient(
 
 
 def _value(stack: Stack, penalty: FloatArray, theta: FloatArray, z: FloatArray) -> FloatArray:
-    size = np.abs(z)
-    loss = stack.weights * (size + np.log1p(np.exp(-2 * size)) - stack.targets * z)
+    loss = stack.weights * (
+        np.maximum(-2 * stack.targets * z, 0.0) + np.log1p(np.exp(-2 * np.abs(z)))
+    )
     found: FloatArray = loss.sum(axis=1) + 0.5 * (theta * theta) @ penalty
     return found
 
@@ -153,14 +154,14 @@ def _descend(
     Returns the new θ with its z and F.
     """
     promise = 1e-4 * np.einsum("bd,bd->b", step, gradient)
-    # close to the optimum the fall is smaller than the rounding of the objective
-    bound = value + 16 * _EPSILON * np.abs(value)
     length = np.ones(len(stack))
     for _ in range(_HALVINGS):
         trial = theta - length[:, None] * step
         z = stack.decisions(trial)
         found = _value(stack, penalty, trial, z)
-        rises = ~(found <= bound - length * promise)
+        # close to the optimum the fall is smaller than the rounding of F and of z in it
+        rounding = 16 * _EPSILON * (found + (stack.weights * np.abs(z)).sum(axis=1))
+        rises = ~(found <= value + rounding - length * promise)
         if not rises.any():
             break
         length[rises] /= 2
