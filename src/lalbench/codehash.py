@@ -1,9 +1,16 @@
-"""Hashes of what computes a result: the code that a stage imports, and the numerical libraries.
+"""Hashes of what computes a result: the code that a stage runs, and the numerical libraries.
 
 Snakemake does not notice that an imported module changed. Each rule therefore has the hash of its
 stage's code among its parameters: the syntax trees, without docstrings and comments, of all modules
-of this package that the stage's module imports, directly or not, at the top or inside functions.
-Modules that registries load by name are named by the caller.
+that the stage's module imports, directly or not, at the top or inside functions; with them the
+templates and tables that lie beside these modules.
+
+Three things keep the hash from saying too much. Modules that registries load by name are given by
+the caller, so that a strategy's code counts for its own cells alone. Of a registry only the entries
+in use count, so that a new strategy or data set reruns nothing. And plumbing does not count: what
+it passes on stands in the parameters of the rules.
+
+Modules of the user's count like those of the package; those of installed packages by version.
 """
 
 from __future__ import annotations
@@ -11,54 +18,74 @@ from __future__ import annotations
 import ast
 import hashlib
 import sys
-from collections.abc import Iterator, Sequence
+import sysconfig
+from collections.abc import Collection, Iterator, Sequence
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
+from importlib.machinery import PathFinder
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 
 PACKAGE = "lalbench"
 ROOT = Path(__file__).resolve().parent
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "torch")
 
+PLUMBING = frozenset(
+    f"{PACKAGE}{name}"
+    for name in ("", ".codehash", ".config", ".errors", ".grid", ".progress", ".provenance")
+)
+"""Modules that decide which jobs there are and how they report, but compute nothing."""
 
-def stage_hash(module: str, extra: Sequence[str] = (), root: Path = ROOT) -> str:
-    """sha256 over the code of ``module``, of ``extra`` and of all they import from the package.
+REGISTRIES = frozenset({"_ENTRIES", "_REGISTRY"})
+"""Names of the tables, at the top of modules, of which only the entries in use count."""
+
+
+def stage_hash(
+    module: str, extra: Sequence[str] = (), names: Collection[str] = (), root: Path = ROOT
+) -> str:
+    """sha256 over the code of ``module``, of ``extra`` and of all that they import.
 
     Args:
         module: dotted name of the stage's module.
-        extra: modules loaded by name; those of other packages count by their version instead
-            (:func:`software_versions`) and are left out here.
+        extra: modules loaded by name, of the package, of the user's or installed.
+        names: names of the entries of registries (:data:`REGISTRIES`) in use.
         root: folder of the package.
 
     Raises:
         ModuleNotFoundError: ``module``, or a module of the package in ``extra``, does not exist.
     """
-    return _stage_hash(module, tuple(extra), root)
+    return _stage_hash(module, tuple(extra), frozenset(names), root)
 
 
 @cache
-def _stage_hash(module: str, extra: tuple[str, ...], root: Path) -> str:
+def _stage_hash(module: str, extra: tuple[str, ...], names: frozenset[str], root: Path) -> str:
     state = hashlib.sha256()
     for name in sorted(closure([module, *extra], root)):
-        state.update(f"{name}\n{_tree_text(_file(name, root))}\n".encode())
+        path = _file(name, root)
+        text = _code(path, names) if path else _installed_version(name.partition(".")[0])
+        state.update(f"{name}\n{text}\n".encode())
+        for resource in _resources(path.parent) if path and path.is_relative_to(root) else ():
+            state.update(f"{name}/{resource.name}\n".encode() + resource.read_bytes())
     return state.hexdigest()
 
 
 def closure(modules: Sequence[str], root: Path = ROOT) -> set[str]:
-    """``modules`` and every module of the package that they import, directly or not.
+    """``modules`` and every module of the same packages that they import, directly or not.
 
-    Parent packages are imported with their modules and count too, except the package's own front
-    door, which imports the others on demand. Imports for type checkers do not count.
+    Followed are imports of the package itself and, from a user's module, those of the user's own
+    modules. Parent packages are imported with their modules and count too. Plumbing and imports for
+    type checkers do not count.
     """
-    todo = [name for name in modules if name.split(".")[0] == PACKAGE]
+    todo = list(modules)
     found: set[str] = set()
     while todo:
         name = todo.pop()
-        if name in found or name == PACKAGE:
+        if name in found or name in PLUMBING:
             continue
         found.add(name)
-        todo.extend(_imports(name, root))
-        todo.append(name.rpartition(".")[0])
+        if _file(name, root) is not None:
+            todo.extend(_imports(name, root))
+        if "." in name:
+            todo.append(name.rpartition(".")[0])
     return found
 
 
@@ -79,49 +106,110 @@ def software_hash() -> str:
 
 
 @cache
-def _tree_text(path: Path) -> str:
-    """The syntax tree as text: no comments, no positions, no docstrings."""
-    tree = ast.parse(path.read_bytes())
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            node.body = [*_without_docstrings(node.body)] or [ast.Pass()]
-    return ast.dump(tree)
+def _parse(path: Path) -> ast.Module:
+    return ast.parse(path.read_bytes())
 
 
-def _without_docstrings(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+@cache
+def _code(path: Path, names: frozenset[str]) -> str:
+    """The syntax tree as text: no comments, no positions, no docstrings, no unused entries."""
+    return "\n".join(
+        _entries(statement, names) if _is_registry(statement) else _statement_text(statement)
+        for statement in _without_texts(_parse(path).body)
+    )
+
+
+@cache
+def _statement_text(statement: ast.stmt) -> str:
+    for node in ast.walk(statement):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            node.body = [*_without_texts(node.body)] or [ast.Pass()]
+    return ast.dump(statement)
+
+
+def _without_texts(body: list[ast.stmt]) -> Iterator[ast.stmt]:
     """Statements other than bare strings: docstrings, and the notes below attributes."""
     for statement in body:
-        is_text = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
-        if not (is_text and isinstance(statement.value.value, str)):  # type: ignore[attr-defined]
+        value = statement.value if isinstance(statement, ast.Expr) else None
+        if not (isinstance(value, ast.Constant) and isinstance(value.value, str)):
             yield statement
+
+
+def _is_registry(statement: ast.stmt) -> bool:
+    targets: list[ast.expr] = []
+    if isinstance(statement, ast.Assign):
+        targets = statement.targets
+    elif isinstance(statement, ast.AnnAssign):
+        targets = [statement.target]
+    return any(isinstance(target, ast.Name) and target.id in REGISTRIES for target in targets)
+
+
+def _entries(registry: ast.stmt, names: frozenset[str]) -> str:
+    """The entries of a registry for ``names``, sorted: its order means nothing.
+
+    An entry is an item of a dictionary, or a call in a tuple or list with the name as its first
+    argument or as the argument ``name``.
+    """
+    texts = []
+    for node in ast.walk(registry):
+        if isinstance(node, ast.Dict):
+            for key, value in zip(node.keys, node.values, strict=True):
+                if key is not None and _constant(key) in names:
+                    texts.append(f"{ast.dump(key)} {ast.dump(value)}")
+        elif isinstance(node, ast.Tuple | ast.List):
+            calls = [element for element in node.elts if isinstance(element, ast.Call)]
+            texts += [ast.dump(call) for call in calls if _name_argument(call) in names]
+    return "\n".join(sorted(texts))
+
+
+def _name_argument(call: ast.Call) -> str | None:
+    named = [keyword.value for keyword in call.keywords if keyword.arg == "name"]
+    return next((_constant(node) for node in [*named, *call.args[:1]]), None)
+
+
+def _constant(node: ast.expr) -> str | None:
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
+
+
+@cache
+def _resources(folder: Path) -> tuple[Path, ...]:
+    """Templates and tables of the package in one of its folders."""
+    kinds = {".css", ".csv", ".html", ".j2", ".js", ".json", ".yaml"}
+    return tuple(sorted(file for file in folder.iterdir() if file.suffix in kinds))
 
 
 @cache
 def _imports(name: str, root: Path) -> tuple[str, ...]:
     path = _file(name, root)
+    assert path is not None
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-    visitor = _ImportVisitor(package, root)
-    visitor.visit(ast.parse(path.read_bytes()))
-    return tuple(sorted(visitor.found))
+    visitor = _ImportVisitor(package)
+    visitor.visit(_parse(path))
+    found = {each for each in visitor.found if _is_followed(each.partition(".")[0])}
+    return tuple(sorted(each for each in found if _find(each, root) is not None))
+
+
+def _is_followed(top: str) -> bool:
+    return top == PACKAGE or _users_folder(top) is not None
 
 
 class _ImportVisitor(ast.NodeVisitor):
-    """Collects imports of the package's modules, in functions too."""
+    """Collects the names that may be imported modules, in functions too."""
 
-    def __init__(self, package: str, root: Path) -> None:
-        self.package, self.root = package, root
+    def __init__(self, package: str) -> None:
+        self.package = package
         self.found: set[str] = set()
 
     def visit_If(self, node: ast.If) -> None:
         names = {part.id for part in ast.walk(node.test) if isinstance(part, ast.Name)}
+        names |= {part.attr for part in ast.walk(node.test) if isinstance(part, ast.Attribute)}
         if "TYPE_CHECKING" not in names:
             self.generic_visit(node)
         for statement in node.orelse if "TYPE_CHECKING" in names else ():
             self.visit(statement)
 
     def visit_Import(self, node: ast.Import) -> None:
-        for alias in node.names:
-            self._add(alias.name)
+        self.found.update(alias.name for alias in node.names)
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
         base = node.module or ""
@@ -129,26 +217,51 @@ class _ImportVisitor(ast.NodeVisitor):
             parts = self.package.split(".")
             above = ".".join(parts[: len(parts) - node.level + 1])
             base = f"{above}.{base}" if base else above
-        self._add(base)
-        for alias in node.names:
-            self._add(f"{base}.{alias.name}")
-
-    def _add(self, name: str) -> None:
-        if name.split(".")[0] == PACKAGE and _find(name, self.root) is not None:
-            self.found.add(name)
+        self.found.add(base)
+        self.found.update(f"{base}.{alias.name}" for alias in node.names)
 
 
-def _file(name: str, root: Path) -> Path:
+def _file(name: str, root: Path) -> Path | None:
+    """The source of a module; None for one of an installed package, which counts by version."""
     path = _find(name, root)
-    if path is None:
+    if path is None and name.partition(".")[0] == PACKAGE:
         raise ModuleNotFoundError(f"no module {name}")
     return path
 
 
 @cache
 def _find(name: str, root: Path) -> Path | None:
-    base = root.joinpath(*name.split(".")[1:])
+    top, *rest = name.split(".")
+    folder = root.parent if top == PACKAGE else _users_folder(top)
+    if folder is None:
+        return None
+    base = folder.joinpath(top if top != PACKAGE else root.name, *rest)
     for path in (base.with_suffix(".py"), base / "__init__.py"):
         if path.is_file():
             return path
     return None
+
+
+@cache
+def _users_folder(top: str) -> Path | None:
+    """The folder on the import path that holds a module that nobody installed, found unimported."""
+    if top in sys.stdlib_module_names:
+        return None
+    spec = PathFinder.find_spec(top)
+    if spec is None or not (spec.submodule_search_locations or spec.has_location):
+        return None
+    place = Path([*(spec.submodule_search_locations or []), str(spec.origin)][0]).resolve()
+    installed = {Path(sysconfig.get_path(kind)).resolve() for kind in ("purelib", "platlib")}
+    return None if any(place.is_relative_to(folder) for folder in installed) else place.parent
+
+
+@cache
+def _installed_version(top: str) -> str:
+    for distribution in _distributions().get(top, []):
+        return f"{distribution} {version(distribution)}"
+    return "absent"
+
+
+@cache
+def _distributions() -> dict[str, list[str]]:
+    return dict(packages_distributions())

@@ -5,12 +5,12 @@ Imported by the Snakefile, which is parsed again in every remote job: nothing he
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from lalbench import protocols
+from lalbench import codehash, protocols
 from lalbench.config import Study
 from lalbench.errors import UserError
 
@@ -187,7 +187,35 @@ def stage_modules(study: Study, stage: Stage, **labels: str) -> list[str]:
         modules.append(strategies.module_of(study.strategy(labels["strategy"])))
     if stage in ("episodes", "learn", "trials", "references"):
         modules.append(classifiers.module_of(study.classifier(labels["classifier"])))
+        modules.append(_module(study.objective.function or ""))
     return [module for module in modules if module]
+
+
+def stage_code(study: Study, stage: Stage, **labels: str) -> str:
+    """Hash of the code that one job of ``stage`` runs, and of the registry entries it uses."""
+    modules = stage_modules(study, stage, **labels)
+    return codehash.stage_hash(modules[0], modules[1:], _names_in_use(study, labels))
+
+
+def _module(path: str) -> str:
+    """The module of an import path, as :func:`lalbench.config.import_object` reads it."""
+    return path.partition(":")[0] if ":" in path else path.rpartition(".")[0]
+
+
+def _names_in_use(study: Study, labels: dict[str, str]) -> set[str]:
+    """Names of the registry entries of a job; those of the whole study where it has no label."""
+    parts: dict[str, Sequence[Any]] = {
+        "dataset": study.datasets,
+        "classifier": study.classifiers,
+        "strategy": study.strategies,
+    }
+    used = {
+        entry.name
+        for part, entries in parts.items()
+        for entry in entries
+        if labels.get(part, entry.label) == entry.label
+    }
+    return used | {study.objective.name}
 
 
 def _dump(model: Any, exclude: set[str] | None = None) -> Any:

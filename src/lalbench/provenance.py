@@ -14,11 +14,10 @@ from lalbench.config import Study
 
 def of(study: Study, stage: grid.Stage, **labels: str) -> dict[str, Any]:
     """The provenance of one job's output: stage, parameters, hash of its code, package versions."""
-    modules = grid.stage_modules(study, stage, **labels)
     return {
         "stage": stage,
         "parameters": grid.stage_parameters(study, stage, **labels),
-        "code": codehash.stage_hash(modules[0], modules[1:]),
+        "code": grid.stage_code(study, stage, **labels),
         "software": codehash.software_versions(),
     }
 

@@ -5,14 +5,20 @@ import re
 import sys
 from pathlib import Path
 
+# Snakemake and its jobs run the code of this checkout, whatever is installed; the user's own modules
+# are found beside the study, where the jobs look for them too.
+SOURCES = f"{workflow.basedir}/src"
+sys.path[:0] = [SOURCES, os.getcwd()]
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    filter(None, [SOURCES, os.environ.get("PYTHONPATH", "")])
+)
+
 from lalbench import codehash, files, grid
 from lalbench.errors import LalbenchError
 from lalbench.study import load_study
 
-# Jobs run the Python that runs Snakemake, or that of a conda environment, which comes before it on
-# the path; both find the package of this checkout.
+# Jobs run the Python that runs Snakemake; a conda environment comes before it on the path.
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-os.environ["PYTHONPATH"] = str(Path(workflow.basedir, "src"))
 
 ENVIRONMENT = "../../envs/lalbench-cpu.yaml"
 CELL = "{dataset}/{setting}/{classifier}/{strategy}/block-{block}"
@@ -59,12 +65,7 @@ def reads(stage):
 
 def code(stage):
     """Hash of the code that a job of this stage runs."""
-
-    def of(wildcards):
-        modules = grid.stage_modules(STUDY, stage, **wildcards)
-        return codehash.stage_hash(modules[0], modules[1:])
-
-    return of
+    return lambda wildcards: grid.stage_code(STUDY, stage, **wildcards)
 
 
 def labels(*names):
