@@ -53,7 +53,7 @@ wildcard_constraints:
     dataset=one_of(entry.label for entry in STUDY.datasets),
     setting=one_of(entry.name for entry in STUDY.settings),
     classifier=one_of(entry.label for entry in STUDY.classifiers),
-    block="[0-9]{3,}",
+    block="[0-9]+",
 
 
 def reads(stage):
