@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -242,6 +241,7 @@ def test_corrupt_intermediate_file(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    """A damaged file stops the stage that reads it, or the damage is where it changes nothing."""
     monkeypatch.chdir(tmp_path)
     session = Session(Case("", "again", ()), capsys)
     for stage in STAGES[:4]:
@@ -260,11 +260,14 @@ def test_corrupt_intermediate_file(
             "changed": content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :],
         }[damage]
     )
+    undisturbed = Path("out/trials.npz").read_bytes()
     Path("out/trials.npz").unlink()
     code, error = session.run("trials")
+    if damage == "changed" and code == 0:
+        assert Path("out/trials.npz").read_bytes() == undisturbed
+        return
     assert code == 1
     assert_one_sentence(error)
     assert path.name in error
     assert "delete it" in error or "run" in error
     assert not Path("out/trials.npz").exists()
-    shutil.rmtree("out")
