@@ -70,7 +70,7 @@ def test_scores_are_those_of_a_tightly_converged_solver(seed, n, d, kind, ratio,
     masks = masks_of(seed, y, 2)
     found = oracle.refit_scores(LogisticRegression(C), X, y, masks, scorer, sample_weight=weights)
     assert found.engine == "logistic"
-    solver = TheirLogisticRegression(C=C, solver="newton-cholesky", tol=1e-10, max_iter=1000)
+    solver = TheirLogisticRegression(C=C, solver="newton-cholesky", tol=1e-13, max_iter=1000)
     for subset, candidate in zip(*np.nonzero(~masks), strict=True):
         rows = np.append(np.flatnonzero(masks[subset]), candidate)
         fitted = solver.fit(X[rows], y[rows], sample_weight=weights[rows])
