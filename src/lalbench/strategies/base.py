@@ -120,7 +120,7 @@ class LearningState:
 
     @cached_property
     def probabilities(self) -> FloatArray:
-        """(n_pool, n_classes) class probabilities of the pool (see ``classifiers.probabilities``)."""
+        """(n_pool, n_classes) class probabilities of the pool (``classifiers.probabilities``)."""
         from lalbench.classifiers import probabilities
 
         return probabilities(self.classifier, self.X_pool, self.n_classes)
@@ -144,7 +144,7 @@ class LearningState:
 
 
 class Strategy(Protocol):
-    """A pure function of what it declares it needs; options are the fields of a frozen dataclass."""
+    """A pure function of what it declares it needs; options are fields of a frozen dataclass."""
 
     @property
     def needs(self) -> frozenset[Need]:

@@ -1,0 +1,49 @@
+"""K-center greedy: cover the pool with few points (Sener and Savarese 2018, algorithm 1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.random import Generator
+
+from lalbench.strategies.base import LearningState, Need, Selection
+from lalbench.strategies.distances import nearest_squared_distances, squared_distances_to
+from lalbench.strategies.options import Options
+from lalbench.strategies.ties import Ranking, Ties
+
+
+@dataclass(frozen=True)
+class KCenterGreedy(Options):
+    """Repeatedly the point farthest from all annotated and chosen points.
+
+    Distances are Euclidean on the embeddings (the scaled features of tabular classifiers). Cost
+    O(n_annotated n_pool D) once and O(n_pool D) per pick, memory O(n_pool D).
+
+    Attributes:
+        ties: order among equal distances (:data:`lalbench.strategies.ties.Ties`).
+    """
+
+    ties: Ties = "random"
+    needs: ClassVar[frozenset[Need]] = frozenset({Need.EMBEDDINGS})
+
+    def select(self, state: LearningState, budget: int, rng: Generator) -> Selection:
+        """Greedy picks; scores are squared distances to the nearest annotated point.
+
+        Without annotated points the first pick is random and all scores are inf.
+        """
+        points, annotated = state.embeddings, state.annotated_embeddings
+        ranking = Ranking.draw(self.ties, state.pool_ids, rng)
+        if len(annotated):
+            start, nearest = ranking, nearest_squared_distances(points, annotated)
+        else:
+            start = Ranking.draw("random", state.pool_ids, rng)
+            nearest = np.full(len(points), np.inf)
+        scores = nearest.copy()
+        chosen: list[int] = []
+        for _ in range(min(budget, len(points))):
+            chosen.append((ranking if chosen else start).best(nearest))
+            nearest = np.minimum(nearest, squared_distances_to(points, points[chosen[-1]]))
+            nearest[chosen] = -np.inf
+        return Selection(np.asarray(chosen, dtype=np.int64), scores)
