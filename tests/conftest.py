@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+
+# Before NumPy is imported: small matrices are slower with threads, and workers share the cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 

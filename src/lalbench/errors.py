@@ -25,6 +25,11 @@ class UserError(LalbenchError, ValueError):
         self.remedy = remedy
         super().__init__(f"{key}: {problem}; {remedy}".removeprefix(": "))
 
+    def __reduce__(self) -> tuple[type[UserError], tuple[str, str, str]]:
+        # Exceptions are pickled by their message alone, which is too little to come back from a
+        # worker process.
+        return type(self), (self.key, self.problem, self.remedy)
+
     def within(self, outer: str) -> UserError:
         """The same error with its key below ``outer``, for example the name of the study file."""
         return UserError(f"{outer}: {self.key}" if self.key else outer, self.problem, self.remedy)

@@ -108,8 +108,8 @@ class LogisticRegression:
         """(n, K) probabilities in the order of ``classes_``."""
         scores = self.decision_function(X)
         if scores.ndim == 1:
-            second = expit(scores)
-            return np.column_stack([1 - second, second])
+            # 1 - expit(z) would lose the digits of small probabilities
+            return np.column_stack([expit(-scores), expit(scores)])
         found: FloatArray = softmax(scores, axis=1)
         return found
 

@@ -11,7 +11,7 @@ import math
 import random
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from numpy.random import Generator
@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 
 from lalbench import files
 from lalbench.errors import UserError, suggest
-from lalbench.seeds import PublishedGenerator, uniforms_by_id
-from lalbench.strategies.base import FloatArray, IntArray, LearningState, Need, Selection
+from lalbench.seeds import PublishedGenerator
+from lalbench.strategies.base import LearningState, Need, Selection
+from lalbench.strategies.ties import Ranking, Ties
 
 if TYPE_CHECKING:
     from lalbench.episodes import Episodes
@@ -31,7 +32,7 @@ _CHOICES = {
     "draws": ("named", "released"),
     "input_scaling": ("per_feature", "global_divisor"),
     "refit": ("every_step", "once"),
-    "ties": ("random", "first", "argsort_first", "argsort_last"),
+    "ties": get_args(Ties),
     "device": ("auto", "cpu", "cuda"),
 }
 _COUNTS = ("n_simulations", "epochs", "batch_size", "threads")
@@ -63,8 +64,7 @@ class NeuralProcess:
         width: of the network, a multiple of 8.
         refit: ``every_step`` trains a new network at every step; ``once`` keeps that of step 1,
             with the current annotated points as context.
-        ties: among equal predictions, ``random`` by row id, ``first`` in the pool, or the first or
-            last position in NumPy's ascending ``argsort``.
+        ties: order among equal predictions (:data:`lalbench.strategies.ties.Ties`).
         context_labels: class labels of the annotated points enter the network.
         classifier_probabilities: class probabilities of the task classifier are further features.
         standardise_targets: improvements are standardised for the training.
@@ -87,7 +87,7 @@ class NeuralProcess:
     learning_rate: float = 1e-3
     width: int = 32
     refit: Literal["every_step", "once"] = "every_step"
-    ties: Literal["random", "first", "argsort_first", "argsort_last"] = "random"
+    ties: Ties = "random"
     context_labels: bool = False
     classifier_probabilities: bool = False
     standardise_targets: bool = False
@@ -188,8 +188,8 @@ class NeuralProcess:
             self._context(state), Points(state.X_pool, extra), self._compute()
         )
         scores = mu + self.acquisition_std * sigma
-        order = _ranking(scores, self.ties, state.pool_ids, rng)
-        return Selection(order[:budget], scores)
+        ranking = Ranking.draw(self.ties, state.pool_ids, rng)
+        return Selection(ranking.top(scores, budget), scores)
 
     def learned_from_arrays(self, arrays: dict[str, NDArray[Any]]) -> LearnedNeuralProcess:
         """The inverse of ``LearnedNeuralProcess.to_arrays``."""
@@ -259,17 +259,6 @@ def _released_python(rng: Generator) -> random.Random:
             'use the protocol published, or draws: "named"',
         )
     return rng.python_legacy
-
-
-def _ranking(scores: FloatArray, ties: str, ids: IntArray, rng: Generator) -> IntArray:
-    """Positions in descending order of the scores."""
-    if ties == "argsort_last":
-        return np.argsort(scores)[::-1]
-    if ties == "argsort_first":
-        return np.argsort(-scores)
-    if ties == "first":
-        return np.argsort(-scores, kind="stable")
-    return np.lexsort((uniforms_by_id(rng, ids), -scores))
 
 
 def _given(value: Any, name: str) -> Any:
