@@ -35,7 +35,7 @@ class Protocol:
             one-deviation band contains it; ``test``: the best mean and every one that the paired
             test does not tell from it.
         classifiers: [12] options that the protocol sets for classifiers, by name.
-        strategies: [5, 6, 7, 17] options that the protocol sets for strategies, by name.
+        strategies: [5, 6, 7, 17 to 20] options that the protocol sets for strategies, by name.
     """
 
     name: str
@@ -65,13 +65,13 @@ PUBLISHED = Protocol(
     classifiers={"logistic_regression": {"solver": "lbfgs_unscaled"}, "svm": {"tol": 1e-3}},
     strategies={
         "random": {"draws": "released"},
-        "entropy": _FIRST,
+        "entropy": {"epsilon": 1e-8, **_FIRST},
         "margin": _FIRST,
         "least_confident": _FIRST,
         "f_score": _FIRST,
         "k_center_greedy": {"ties": "first"},
-        "cbal": {"ties": "first", "variant": "npal"},
-        "hal_uniform": {"directions": "released", "draws": "released", "delta": 10.0, **_LAST},
+        "cbal": {"ties": "first", "variant": "npal", "epsilon": 1e-8},
+        "hal_uniform": {"directions": "released", "draws": "released", **_LAST},
         "hal_gauss": {"directions": "released", "draws": "released", "delta": 10.0, **_LAST},
         "oracle": _LAST,
         "reward_oracle": _LAST,

@@ -134,8 +134,9 @@ class ScikitActiveML:
         if "cluster_algo" in known:  # some query strategies would leave it unseeded
             clustering = given.get("cluster_algo", known["cluster_algo"].default)
             if "random_state" in _parameters(clustering):
-                seed = {"random_state": int(rng.integers(2**31))}
-                given["cluster_algo_dict"] = seed | (given.get("cluster_algo_dict") or {})
+                chosen: Any = given.get("cluster_algo_dict") or {}
+                seed = int(rng.integers(2**31))
+                given["cluster_algo_dict"] = {"random_state": seed, **chosen}
         return self.query_strategy(**given)
 
     def _arguments(self, state: LearningState, rng: Generator) -> dict[str, Any]:
@@ -167,10 +168,16 @@ class TaskClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.n_classes = n_classes
         self.fit_weights = fit_weights
 
-    def fit(self, X: FloatArray, y: IntArray) -> TaskClassifier:
-        """Fits a new task classifier."""
+    def fit(
+        self, X: FloatArray, y: IntArray, sample_weight: FloatArray | None = None
+    ) -> TaskClassifier:
+        """Fits a new task classifier; ``sample_weight`` multiplies the weights of the classes."""
         y = np.asarray(y, dtype=np.int64)
-        fitted = classifiers.fit(self.new_classifier(), X, y, self.fit_weights)
+        if sample_weight is None:
+            fitted = classifiers.fit(self.new_classifier(), X, y, self.fit_weights)
+        else:
+            class_weights = 1.0 if self.fit_weights is None else self.fit_weights[y]
+            fitted = self.new_classifier().fit(X, y, sample_weight=sample_weight * class_weights)
         return self.adopt(fitted, X.shape[1])
 
     def adopt(self, fitted: Any, n_features: int) -> TaskClassifier:
