@@ -184,7 +184,8 @@ def stage_modules(study: Study, stage: Stage, **labels: str) -> list[str]:
     entry = {"episodes": "learning", "learn": "learning"}.get(stage, stage)
     modules = [f"lalbench.stages.{entry}"]
     if stage in ("episodes", "learn", "trials"):
-        modules.append(strategies.module_of(study.strategy(labels["strategy"])))
+        strategy = study.strategy(labels["strategy"])
+        modules += [strategies.module_of(strategy), _module(strategy.class_path or "")]
     if stage in ("episodes", "learn", "trials", "references"):
         modules.append(classifiers.module_of(study.classifier(labels["classifier"])))
         modules.append(_module(study.objective.function or ""))
