@@ -13,6 +13,7 @@ import pytest
 from lalbench import grid, records
 from lalbench.config import Study
 from lalbench.plan import job_file
+from lalbench.results.analysis import Analysis
 
 STRATEGIES = [
     "random",
@@ -238,6 +239,18 @@ def incomplete(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Path]:
         references=False,
     )
     return part, folder
+
+
+@pytest.fixture(scope="session")
+def whole(invented: tuple[Study, Path]) -> Analysis:
+    """The analysis of the complete study; what it computed once is kept."""
+    return Analysis.of(*invented)
+
+
+@pytest.fixture(scope="session")
+def part(incomplete: tuple[Study, Path]) -> Analysis:
+    """The analysis of the incomplete study."""
+    return Analysis.of(*incomplete)
 
 
 @pytest.fixture

@@ -114,7 +114,8 @@ class Analysis:
 
     def units(self, place: Place, metric: str, summary: Summary) -> pd.DataFrame:
         """Units × strategies at one place: runs that share a data split averaged."""
-        return unit_means(self.wide(place, metric, summary))
+        key = f"units {place} {metric} {summary}"
+        return self.cached(key, lambda: unit_means(self.wide(place, metric, summary)))
 
     def means(
         self, classifier: str, setting: str, metric: str, summary: Summary = "auac"

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lalbench.results.analysis import Analysis, Place
 from lalbench.results.statistics import mean_intervals
 from lalbench.results.style import Look, label_panels, looks, panels, pretty, shared_legend
-from lalbench.results.summaries import Runs, auac, unit_means
+from lalbench.results.summaries import Runs, auac, paired_curves, strategy_curves, unit_means
 
 FloatArray = NDArray[np.float64]
 METRIC = "objective"
@@ -62,8 +62,8 @@ def relative_curves(analysis: Analysis, classifier: str) -> Figure:
         handles: dict[str, Any] = {}
         ends: list[FloatArray] = []
         for label in _shown(analysis, runs):
-            curves = _differences(runs, label, average)
-            if curves is None:
+            curves = paired_curves(strategy_curves(runs, runs.scores[METRIC], label), average)
+            if not len(curves):
                 continue
             look = style[label]
             centre = curves.mean(axis=0)
@@ -90,15 +90,16 @@ def random_curves(analysis: Analysis, classifier: str) -> Figure:
     style = looks(analysis.roles)
 
     def draw(axes: Any, place: Place, runs: Runs) -> dict[str, Any]:
-        random = _frame(runs, analysis.random, METRIC) if analysis.random else None
-        if random is None:
+        scores = runs.scores[METRIC]
+        random = strategy_curves(runs, scores, analysis.random or "")
+        if random.empty:
             return {}
         axes.axhline(0, color="#000000", linewidth=1.2, linestyle=(0, (4, 1.6)), zorder=4)
         best = best_strategy(analysis, runs)
         handles = {}
         for label in analysis.contenders:
-            curves = _differences(runs, label, random) if label != analysis.random else None
-            if curves is None:
+            curves = paired_curves(strategy_curves(runs, scores, label), random)
+            if label == analysis.random or not len(curves):
                 continue
             handles[pretty(label)] = _line(axes, runs, curves.mean(axis=0), style[label])
             banded = analysis.roles[label] == "learned" or label == best
@@ -138,12 +139,9 @@ def class_balance(analysis: Analysis, classifier: str) -> Figure:
 
 def al_average(analysis: Analysis, runs: Runs) -> pd.DataFrame | None:
     """Trials × steps: mean over the AL strategies, for the runs in which all of them finished."""
-    frames = [
-        frame
-        for label in analysis.strategies
-        if analysis.roles[label] == "strategy"
-        and (frame := _frame(runs, label, METRIC)) is not None
-    ]
+    members = [label for label in analysis.strategies if analysis.roles[label] == "strategy"]
+    every = [strategy_curves(runs, runs.scores[METRIC], label) for label in members]
+    frames = [frame for frame in every if len(frame)]
     if not frames:
         return None
     common = frames[0].index
@@ -169,32 +167,9 @@ def _shown(analysis: Analysis, runs: Runs) -> list[str]:
     ]
 
 
-def _frame(runs: Runs, label: str, metric: str) -> pd.DataFrame | None:
-    """Trials × steps of one strategy, indexed by unit and seeds; None where it has no run."""
-    mine = (runs.keys["strategy"] == label).to_numpy()
-    if not mine.any():
-        return None
-    index = pd.MultiIndex.from_frame(runs.keys.loc[mine, ["unit", "data_seed", "seed"]])
-    return pd.DataFrame(runs.scores[metric][mine], index=index)
-
-
-def _differences(runs: Runs, label: str, other: pd.DataFrame) -> FloatArray | None:
-    """(units, T): strategy minus ``other``, run by run, then averaged inside a unit."""
-    mine = _frame(runs, label, METRIC)
-    if mine is None:
-        return None
-    common = mine.index.intersection(other.index)
-    if not len(common):
-        return None
-    gaps = mine.loc[common] - other.loc[common].to_numpy()
-    return gaps.groupby(level="unit", sort=True).mean().to_numpy()
-
-
 def _unit_curves(runs: Runs, values: FloatArray, label: str) -> FloatArray:
     """(units, T): curves of one strategy, runs on the same split averaged."""
-    mine = (runs.keys["strategy"] == label).to_numpy()
-    frame = pd.DataFrame(values[mine], index=pd.Index(runs.keys.loc[mine, "unit"], name="unit"))
-    return frame.groupby(level="unit", sort=True).mean().to_numpy()
+    return unit_means(strategy_curves(runs, values, label)).to_numpy()
 
 
 def _line(axes: Any, runs: Runs, centre: FloatArray, look: Look) -> Any:

@@ -167,8 +167,6 @@ def across_table(analysis: Analysis) -> pd.DataFrame:
 
 
 def _firmness(analysis: Analysis, classifier: str, means: pd.DataFrame) -> dict[str, object]:
-    from scipy.stats import kendalltau
-
     firm = rankings.robustness(means)
     leader = max(firm.leaders, key=lambda name: firm.leaders[name])
     found: dict[str, object] = {
@@ -185,7 +183,7 @@ def _firmness(analysis: Analysis, classifier: str, means: pd.DataFrame) -> dict[
             index=means.index, columns=means.columns
         )
         ranks = rankings.ranks(other.to_numpy()).mean(axis=0)
-        found[f"tau_{metric}"] = float(kendalltau(overall, ranks).statistic)
+        found[f"tau_{metric}"] = float(rankings.kendall(overall, ranks[None])[0])
     return found
 
 

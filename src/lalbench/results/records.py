@@ -83,14 +83,22 @@ def load(study: Study, results_dir: Path) -> Records:
     )
 
 
-def read_all(results_dir: Path) -> pd.DataFrame:
-    """The checked rows of all finished trials below ``results_dir``, whatever the study plans."""
+def read_all(results_dir: Path) -> tuple[pd.DataFrame, tuple[dict[str, str], ...]]:
+    """The checked rows of all finished trials below ``results_dir``, whatever the study plans.
+
+    Also returns the distinct sets of package versions that the files name.
+    """
     files = sorted((results_dir / "trials").glob("*/*/*/*/block-*.parquet"))
     rows = _read(files, "records")
     trials = rows[rows["status"] == "ok"].sort_values([*TRIAL, "step"], ignore_index=True)
     if len(trials):
         check(trials, steps=int(trials["step"].max()))
-    return trials
+    return trials, _software(files)
+
+
+def read_references(results_dir: Path) -> pd.DataFrame:
+    """The rows of all fits without active learning below ``results_dir``."""
+    return _read(sorted((results_dir / "references").glob("*/*/*/block-*.parquet")), "references")
 
 
 def _check_labels(study: Study, rows: pd.DataFrame) -> None:

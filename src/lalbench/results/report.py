@@ -41,8 +41,9 @@ class Section:
 def write_report(study: Study, results_dir: Path, output: Path) -> None:
     """Writes the report of ``study``.
 
-    It names the machine and its package versions and shows measured times, so it may differ between
-    runs; its tables and figures are those of the folders ``tables`` and ``figures``.
+    It names the package versions and shows measured times, so it may differ between runs; its other
+    tables and its figures are those of the folders ``tables`` and ``figures``. The table of times
+    is also written to ``<results_dir>/timings``.
 
     Raises:
         CorruptFileError: a trial file that cannot be read or contradicts others.
@@ -50,6 +51,8 @@ def write_report(study: Study, results_dir: Path, output: Path) -> None:
     """
     analysis = Analysis.of(study, results_dir)
     files.write_text(output, _template().render(**_content(analysis)))
+    if len(analysis.records.timings):
+        shown_facts.cost_table(analysis).write(results_dir / "timings")
 
 
 def _template() -> Any:
@@ -165,7 +168,9 @@ def _pictures(analysis: Analysis) -> dict[str, Picture]:
 def _yaml(study: Study) -> str:
     import yaml
 
-    content = study.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    # where results and mirrors lie is the machine's affair, not the study's
+    places = {"results", "mirrors"}
+    content = study.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude=places)
     return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100)
 
 
@@ -176,8 +181,7 @@ def environment() -> dict[str, str]:
 
     return {
         "lalbench": lalbench.__version__,
-        "Python": platform.python_version(),
         **codehash.software_versions(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "processor cores": str(os.cpu_count()),
+        "python": platform.python_version(),
+        "on": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
     }

@@ -181,9 +181,9 @@ def regret_table(analysis: Analysis) -> Table:
     caption = (
         "AUAC of the bound minus that of the strategy, paired, with 95 % interval, and the share "
         "of the bound's gain over random that the strategy reaches (only where that gain exceeds "
-        "its standard error). The test oracle fits the test points themselves; the reward oracle is "
-        "what a learner with perfect predictions of its training target would do, and no upper "
-        "bound of the test score."
+        "its standard error). The test oracle fits the test points themselves; the reward "
+        "oracle is what a learner with perfect predictions of its training target would do, and "
+        "no upper bound of the test score."
     )
     return Table("regret", "Regret to the oracles", caption, data, blocks, long=True)
 

@@ -90,7 +90,7 @@ _KNOWN = {
 
 _BOUNDS = [Look(GREY, "", "-", 1.3, 2.5), Look(PALE, "", DASHED, 1.3, 2.4)]
 _LEARNED = [
-    Look(VERMILLION, "o", "-", 1.8, 5),
+    Look(VERMILLION, "D", "-", 1.8, 5),
     Look(VERMILLION, "s", DASHED, 1.6, 5),
     Look(VERMILLION, "^", DOTTED, 1.6, 5),
 ]

@@ -165,3 +165,23 @@ def all_differences(wide: pd.DataFrame, pairs: Sequence[tuple[str, str]]) -> lis
     difference = pd.DataFrame(first - second, index=wide.index)
     units = difference.groupby(level="unit", sort=True).mean().to_numpy().round(10)
     return [column[np.isfinite(column)] for column in units.T]
+
+
+def strategy_curves(runs: Runs, values: FloatArray, label: str) -> pd.DataFrame:
+    """Trials × steps of one strategy, indexed by unit and seeds; empty where it has no run.
+
+    Args:
+        runs: those of one data set, setting and classifier.
+        values: (m, T) one row per run, for example a metric's scores.
+        label: the strategy.
+    """
+    mine = (runs.keys["strategy"] == label).to_numpy()
+    index = pd.MultiIndex.from_frame(runs.keys.loc[mine, ["unit", "data_seed", "seed"]])
+    return pd.DataFrame(values[mine], index=index)
+
+
+def paired_curves(first: pd.DataFrame, second: pd.DataFrame) -> FloatArray:
+    """(units, T): first minus second, run by run where both are there, then averaged per unit."""
+    common = first.index.intersection(second.index)
+    gaps = first.loc[common] - second.loc[common].to_numpy()
+    return unit_means(gaps).to_numpy().round(10)

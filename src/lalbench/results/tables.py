@@ -15,10 +15,10 @@ def write_tables(study: Study, results_dir: Path, output: Path) -> None:
 
     Args:
         study: the study.
-        results_dir: ``results/<study>`` with ``trials/`` and, where they were run, ``curves/``,
-            ``references/`` and ``timings/``.
-        output: folder of the tables; the same trials give the same bytes. The cost table holds
-            measured times, so it goes to ``<results_dir>/timings`` instead.
+        results_dir: ``results/<study>`` with ``trials/`` and, where they were run, ``curves/`` and
+            ``references/``.
+        output: folder of the tables; the same trials give the same bytes. Measured times differ
+            between runs: their table is written by the report, beside the timings.
 
     Raises:
         CorruptFileError: a trial file that cannot be read or contradicts others.
@@ -27,8 +27,6 @@ def write_tables(study: Study, results_dir: Path, output: Path) -> None:
     analysis = Analysis.of(study, results_dir)
     for table in all_tables(analysis):
         table.write(output)
-    if len(analysis.records.timings):
-        shown_facts.cost_table(analysis).write(results_dir / "timings")
 
 
 def all_tables(analysis: Analysis) -> list[Table]:

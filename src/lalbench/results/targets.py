@@ -12,7 +12,9 @@ from lalbench.results.summaries import (
     Runs,
     all_differences,
     labels_to_target,
+    paired_curves,
     split_area,
+    strategy_curves,
     unit_means,
 )
 
@@ -107,19 +109,15 @@ def area_table(analysis: Analysis) -> pd.DataFrame:
         runs = analysis.at(place)
         if runs is None or analysis.random is None:
             continue
-        steps = [runs.wide(scores) for scores in runs.scores[METRIC].T]
+        random = strategy_curves(runs, runs.scores[METRIC], analysis.random)
         for label in analysis.strategies:
             if label == analysis.random:
                 continue
-            gaps = [_paired(step, label, analysis.random) for step in steps]
-            ahead, behind = split_area(np.stack(gaps, axis=1))
+            curves = strategy_curves(runs, runs.scores[METRIC], label)
+            ahead, behind = split_area(paired_curves(curves, random))
             counts = {"units": len(ahead), "ahead": _mean(ahead), "behind": _mean(behind)}
             rows.append({**dict(zip(PLACE, place, strict=True)), "strategy": label, **counts})
     return pd.DataFrame(rows, columns=[*PLACE, "strategy", "units", "ahead", "behind"])
-
-
-def _paired(wide: pd.DataFrame, first: str, second: str) -> np.ndarray:
-    return all_differences(wide, [(first, second)])[0]
 
 
 def regret_table(analysis: Analysis) -> pd.DataFrame:
