@@ -27,23 +27,18 @@ class Protocol:
         scaling: [3] ``scalar_all``: one mean and one std (ddof 0) over the whole imbalanced
             matrix; ``per_feature``: per column, from annotated and pool rows only.
         streams: [6, 17] ``released``: the generators of the authors' code; ``named``: ours.
-        simulation_size: [8] ``truncate``: ``int(q n)``; ``round``: ``round(q n)`` in
-            [2, n - 1].
-        network_inputs: [10] ``global_divisor`` or ``per_feature``: to [-1, 1] per column.
         ddof: [13] of the standard deviations in tables.
         best: [13] which strategies tables mark: ``band``: the best mean and every one whose
             one-deviation band contains it; ``test``: the best mean and every one that the paired
             test does not tell from it.
         classifiers: [12] options that the protocol sets for classifiers, by name.
-        strategies: [5, 6, 7, 17 to 20] options that the protocol sets for strategies, by name.
+        strategies: [5 to 10, 17 to 21] options that the protocol sets for strategies, by name.
     """
 
     name: str
     imbalancing: Literal["run_seed_legacy", "data_seed"]
     scaling: Literal["scalar_all", "per_feature"]
     streams: Literal["released", "named"]
-    simulation_size: Literal["truncate", "round"]
-    network_inputs: Literal["global_divisor", "per_feature"]
     ddof: Literal[0, 1]
     best: Literal["band", "test"]
     classifiers: Options = field(default_factory=dict)
@@ -58,8 +53,6 @@ PUBLISHED = Protocol(
     imbalancing="run_seed_legacy",
     scaling="scalar_all",
     streams="released",
-    simulation_size="truncate",
-    network_inputs="global_divisor",
     ddof=0,
     best="band",
     classifiers={"logistic_regression": {"solver": "lbfgs_unscaled"}, "svm": {"tol": 1e-3}},
@@ -69,7 +62,7 @@ PUBLISHED = Protocol(
         "margin": _FIRST,
         "least_confident": _FIRST,
         "f_score": _FIRST,
-        "k_center_greedy": {"ties": "first"},
+        "k_center_greedy": {"ties": "first", "distances": "expanded"},
         "cbal": {"ties": "first", "variant": "npal", "epsilon": 1e-8},
         "hal_uniform": {"directions": "released", "draws": "released", **_LAST},
         "hal_gauss": {"directions": "released", "draws": "released", "delta": 10.0, **_LAST},
@@ -88,8 +81,6 @@ CLEAN = Protocol(
     imbalancing="data_seed",
     scaling="per_feature",
     streams="named",
-    simulation_size="round",
-    network_inputs="per_feature",
     ddof=1,
     best="test",
     classifiers={"logistic_regression": {"solver": "newton"}, "svm": {"tol": 1e-8}},

@@ -45,6 +45,18 @@ def nearest_squared_distances(points: FloatArray, centres: FloatArray) -> FloatA
     return found
 
 
+def expanded_distances(points: FloatArray, centres: FloatArray) -> FloatArray:
+    """(n,) distance of each point to its nearest centre by ``‖x‖² + ‖c‖² - 2 x·c``.
+
+    scikit-learn's arithmetic, which released code uses: rounding decides between distances that are
+    equal in exact arithmetic, as many are on binary features.
+    """
+    from sklearn.metrics import pairwise_distances
+
+    found: FloatArray = pairwise_distances(points, centres).min(axis=1)
+    return found
+
+
 def squared_distances(points: FloatArray, centres: FloatArray) -> FloatArray:
     """(n, m) squared distances, from the differences; meant for blocks of points."""
     from scipy.spatial.distance import cdist
