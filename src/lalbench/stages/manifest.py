@@ -6,18 +6,14 @@ import hashlib
 from pathlib import Path
 
 import lalbench
-from lalbench import codehash, files
+from lalbench import codehash, files, grid
 from lalbench.config import Study
-
-PARTS = ("data", "problems", "episodes", "strategies", "trials", "tables", "figures")
-"""Folders whose files are the same bytes for the same configuration."""
 
 
 def run(study: Study, output: Path) -> None:
     """Writes ``manifest.json``: study, its hash, software and the hash of each file."""
     resolved = study.model_dump(mode="json", by_alias=True)
-    folder = study.folder
-    found = sorted(path for part in PARTS for path in (folder / part).rglob("*") if path.is_file())
+    found = _files(study)
     files.write_json(
         output,
         {
@@ -25,9 +21,22 @@ def run(study: Study, output: Path) -> None:
             "study": resolved,
             "study_hash": files.digest(resolved),
             "software": codehash.software_versions(),
-            "files": {str(path.relative_to(folder)): _sha256(path) for path in found},
+            "files": {str(path): _sha256(study.folder / path) for path in sorted(found)},
         },
     )
+
+
+def _files(study: Study) -> list[Path]:
+    """All that has the same bytes for the same configuration; leftovers of other seeds do not count."""
+    kinds = grid.output_files(study)
+    made = [path for kind, paths in kinds.items() if kind != "timings" for path in paths]
+    drawn = [path for part in ("tables", "figures") for path in (study.folder / part).rglob("*")]
+    # Hidden files are the workflow's time stamps.
+    return made + [
+        path.relative_to(study.folder)
+        for path in drawn
+        if path.is_file() and not path.name.startswith(".")
+    ]
 
 
 def _sha256(path: Path) -> str:
