@@ -133,6 +133,34 @@ def jobs(study: Study) -> Iterator[tuple[Cell, Block]]:
             yield cell, part
 
 
+def output_files(study: Study) -> dict[str, list[Path]]:
+    """The files of every stage but the last ones, by kind, relative to the study's folder."""
+    shared = blocks(study, "cheap")
+    places = [
+        Path(dataset.label, setting.name)
+        for dataset in study.datasets
+        for setting in study.settings
+    ]
+    found = {
+        "data": [Path("data", f"{dataset.label}.npz") for dataset in study.datasets],
+        "problems": [
+            Path("problems", place, f"block-{part.id}.npz") for place in places for part in shared
+        ],
+        "references": [
+            Path("references", place, classifier.label, f"block-{part.id}.parquet")
+            for place in places
+            for classifier in study.classifiers
+            for part in shared
+        ],
+    }
+    every = [(cell.path / f"block-{part.id}", cell.learned) for cell, part in jobs(study)]
+    for kind in ("trials", "timings"):
+        found[kind] = [Path(kind, f"{path}.parquet") for path, _ in every]
+    for kind, suffix in (("episodes", "npz"), ("strategies", "npz"), ("curves", "parquet")):
+        found[kind] = [Path(kind, f"{path}.{suffix}") for path, learned in every if learned]
+    return found
+
+
 def stage_parameters(study: Study, stage: Stage, **labels: str) -> dict[str, Any]:
     """The part of the study that one job of ``stage`` reads, as plain JSON.
 
@@ -146,7 +174,9 @@ def stage_parameters(study: Study, stage: Stage, **labels: str) -> dict[str, Any
             stage has them.
     """
     if stage in ("tables", "figures", "report", "manifest"):
-        ignored = {"mirrors", "blocks", "results"} | ({"figures"} if stage == "tables" else set())
+        ignored = {"mirrors", "blocks", "results"}
+        ignored |= {"figures"} if stage == "tables" else set()
+        ignored |= {"description"} if stage in ("tables", "figures") else set()
         return study.model_dump(mode="json", by_alias=True, exclude=ignored)
     dataset = study.dataset(labels["dataset"])
     found: dict[str, Any] = {"dataset": _dump(dataset, exclude={"sizes"})}
@@ -169,7 +199,7 @@ def stage_parameters(study: Study, stage: Stage, **labels: str) -> dict[str, Any
         "objective": _dump(study.objective),
     }
     if not shared:
-        found["strategy"] = _dump(study.strategy(labels["strategy"]))
+        found["strategy"] = _strategy_options(study, stage, labels["strategy"])
     if stage in ("trials", "references"):
         found["study"] = study.study
     if stage == "trials":
@@ -217,6 +247,19 @@ def _names_in_use(study: Study, labels: dict[str, str]) -> set[str]:
         if labels.get(part, entry.label) == entry.label
     }
     return used | {study.objective.name}
+
+
+def _strategy_options(study: Study, stage: Stage, label: str) -> Any:
+    """The strategy's entry in the study; for episodes without the options that they do not read."""
+    from lalbench import strategies
+
+    found = _dump(study.strategy(label))
+    if stage == "episodes":
+        strategy = strategies.resolve(study.strategy(label), protocols.get(study.protocol))
+        read = getattr(strategy, "EPISODE_OPTIONS", found["options"])
+        found["options"] = {key: value for key, value in found["options"].items() if key in read}
+        del found["subsample"]
+    return found
 
 
 def _dump(model: Any, exclude: set[str] | None = None) -> Any:

@@ -5,20 +5,21 @@ import re
 import sys
 from pathlib import Path
 
-# Snakemake and its jobs run the code of this checkout, whatever is installed; the user's own modules
-# are found beside the study, where the jobs look for them too.
+# Snakemake and its jobs run the code of this checkout, whatever is installed, by the Python that runs
+# Snakemake; a conda environment comes before it on the path. The user's own modules are found beside
+# the study, where the jobs look for them too.
 SOURCES = f"{workflow.basedir}/src"
 sys.path[:0] = [SOURCES, os.getcwd()]
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    filter(None, [SOURCES, os.environ.get("PYTHONPATH", "")])
-)
+environment = os.environ
+for name, place in (
+    ("PYTHONPATH", SOURCES),
+    ("PATH", str(Path(sys.executable).parent)),
+):
+    environment[name] = os.pathsep.join(filter(None, [place, environment.get(name)]))
 
 from lalbench import codehash, files, grid
 from lalbench.errors import LalbenchError
 from lalbench.study import load_study
-
-# Jobs run the Python that runs Snakemake; a conda environment comes before it on the path.
-os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 ENVIRONMENT = "../../envs/lalbench-cpu.yaml"
 CELL = "{dataset}/{setting}/{classifier}/{strategy}/block-{block}"
@@ -39,6 +40,9 @@ def read_study():
 STUDY_FILE, STUDY = read_study()
 FOLDER = str(STUDY.folder)
 CELLS = grid.cells(STUDY)
+OUTPUTS = {
+    kind: [f"{FOLDER}/{path}" for path in paths] for kind, paths in grid.output_files(STUDY).items()
+}
 LEARNED = sorted({cell.strategy for cell in CELLS if cell.learned})
 OTHERS = sorted({cell.strategy for cell in CELLS if not cell.learned})
 RESULTS_OPTION = ["--results", RESULTS] if RESULTS else []
@@ -58,9 +62,7 @@ wildcard_constraints:
 
 def reads(stage):
     """Hash of the part of the study that a job of this stage reads."""
-    return lambda wildcards: files.digest(
-        grid.stage_parameters(STUDY, stage, **wildcards)
-    )
+    return lambda wildcards: files.digest(grid.stage_parameters(STUDY, stage, **wildcards))
 
 
 def code(stage):
@@ -70,9 +72,7 @@ def code(stage):
 
 def labels(*names):
     """Command-line options that name a job: ``--dataset … --block …``."""
-    return lambda wildcards: [
-        word for name in names for word in (f"--{name}", wildcards[name])
-    ]
+    return lambda wildcards: [word for name in names for word in (f"--{name}", wildcards[name])]
 
 
 def cost_class(wildcards):
@@ -95,24 +95,9 @@ def user_file(wildcards):
     return [path] if path else []
 
 
-def trial_files(kind, learned_only=False):
-    """All files of one kind that the trials of the study write."""
-    return [
-        f"{FOLDER}/{kind}/{cell.path}/block-{block.id}.parquet"
-        for cell, block in grid.jobs(STUDY)
-        if cell.learned or not learned_only
-    ]
-
-
-def reference_files(wildcards):
-    """Fits without active learning, one file per data set, setting, classifier and block."""
-    return [
-        f"{FOLDER}/references/{dataset.label}/{setting.name}/{classifier.label}/block-{block.id}.parquet"
-        for dataset in STUDY.datasets
-        for setting in STUDY.settings
-        for classifier in STUDY.classifiers
-        for block in grid.blocks(STUDY, "cheap")
-    ]
+def cpu_threads(wildcards):
+    """Threads of a job: those that the study gives its strategy."""
+    return int(STUDY.strategy(wildcards.strategy).options.get("threads", 1))
 
 
 def gpus(wildcards):

@@ -32,9 +32,9 @@ rule references:
 
 rule tables:
     input:
-        trial_files("trials"),
-        trial_files("curves", learned_only=True),
-        reference_files,
+        OUTPUTS["trials"],
+        OUTPUTS["curves"],
+        OUTPUTS["references"],
     output:
         directory(f"{FOLDER}/tables"),
     log:
@@ -60,9 +60,9 @@ rule tables:
 
 rule figures:
     input:
-        trial_files("trials"),
-        trial_files("curves", learned_only=True),
-        reference_files,
+        OUTPUTS["trials"],
+        OUTPUTS["curves"],
+        OUTPUTS["references"],
     output:
         directory(f"{FOLDER}/figures"),
     log:
@@ -90,7 +90,7 @@ rule report:
     input:
         f"{FOLDER}/tables",
         f"{FOLDER}/figures",
-        trial_files("timings"),
+        OUTPUTS["timings"],
     output:
         f"{FOLDER}/report.html",
     log:

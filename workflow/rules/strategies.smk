@@ -16,7 +16,7 @@ rule learn:
         strategy=one_of(LEARNED),
     conda:
         ENVIRONMENT
-    threads: 1
+    threads: cpu_threads
     resources:
         mem_mb=4000,
         runtime=lambda wildcards, attempt: 120 * attempt,

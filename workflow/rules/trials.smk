@@ -51,7 +51,7 @@ rule learned_trials:
         strategy=one_of(LEARNED),
     conda:
         ENVIRONMENT
-    threads: 1
+    threads: cpu_threads
     resources:
         mem_mb=4000,
         runtime=lambda wildcards, attempt: 480 * attempt,

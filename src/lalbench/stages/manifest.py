@@ -27,7 +27,7 @@ def run(study: Study, output: Path) -> None:
 
 
 def _files(study: Study) -> list[Path]:
-    """All that has the same bytes for the same configuration; leftovers of other seeds do not count."""
+    """All that has the same bytes for the same configuration; leftovers do not count."""
     kinds = grid.output_files(study)
     made = [path for kind, paths in kinds.items() if kind != "timings" for path in paths]
     drawn = [path for part in ("tables", "figures") for path in (study.folder / part).rglob("*")]

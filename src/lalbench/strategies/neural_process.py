@@ -11,7 +11,7 @@ import math
 import random
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 import numpy as np
 from numpy.random import Generator
@@ -76,6 +76,9 @@ class NeuralProcess:
     Raises:
         UserError: a value that cannot be used.
     """
+
+    EPISODE_OPTIONS: ClassVar = ("n_simulations", "fractions", "simulation_size", "draws")
+    """What :meth:`simulate` reads: a change of other options keeps the episodes."""
 
     n_simulations: int = 300
     fractions: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
