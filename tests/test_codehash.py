@@ -35,8 +35,9 @@ FILES = {
     "strategies/b.py": "from .base import Base\nclass B(Base):\n    x = 2\n",
     "catalogue.py": '_ENTRIES = (entry("one", 1), Entry(name="two", size=2))\nREST = 0\n',
     "inner/__init__.py": "",
-    "inner/late.py": "from lalbench import catalogue\nx = 1\n",
+    "inner/late.py": "from lalbench import catalogue\nx = 'page.j2'\n",
     "inner/page.j2": "<p>",
+    "inner/other.j2": "<p>",
     "numbers_.py": "n = 3",
     "shapes.py": "class Shape:\n    pass\n",
     "unrelated.py": "y = 1",
@@ -75,6 +76,7 @@ def hashed(tmp_path: Path) -> Hash:
         ("shapes.py", "class Shape:\n    size = 1\n"),
         ("unrelated.py", "y = 2"),
         ("config.py", "DEFAULT = 2"),
+        ("inner/other.j2", "<b>"),
         ("strategies/__init__.py", FILES["strategies/__init__.py"].replace("}", ', "c": "new:C"}')),
         ("strategies/__init__.py", FILES["strategies/__init__.py"].replace("b:B", "a:B")),
         ("catalogue.py", '_ENTRIES = [Entry(name="two"), Three(), entry("one", 1)]\nREST = 0\n'),
@@ -110,6 +112,13 @@ def test_entries_count_by_the_names_in_use(hashed: Hash) -> None:
     changed = {"catalogue.py": FILES["catalogue.py"].replace("size=2", "size=3")}
     assert hashed(changed, names=("a", "one")) == hashed(names=("a", "one"))
     assert hashed(changed, names=("a", "two")) != hashed(names=("a", "two"))
+
+
+def test_every_file_of_the_package_is_named_by_the_module_that_reads_it() -> None:
+    modules = list(codehash.ROOT.rglob("*.py"))
+    named = {file for module in modules for file in codehash._resources(module)}
+    others = {file for file in codehash.ROOT.rglob("*.*") if file.suffix not in (".py", ".pyc")}
+    assert others - named == {codehash.ROOT / "py.typed"}
 
 
 def test_missing_module(hashed: Hash, tmp_path: Path) -> None:

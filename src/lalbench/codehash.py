@@ -3,7 +3,7 @@
 Snakemake does not notice that an imported module changed. Each rule therefore has the hash of its
 stage's code among its parameters: the syntax trees, without docstrings and comments, of all modules
 that the stage's module imports, directly or not, at the top or inside functions; with them the
-templates and tables that lie beside these modules.
+templates and other files beside these modules that they name.
 
 Three things keep the hash from saying too much. Modules that registries load by name are given by
 the caller, so that a strategy's code counts for its own cells alone. Of a registry only the entries
@@ -63,7 +63,7 @@ def _stage_hash(module: str, extra: tuple[str, ...], names: frozenset[str], root
         path = _file(name, root)
         text = _code(path, names) if path else _installed_version(name.partition(".")[0])
         state.update(f"{name}\n{text}\n".encode())
-        for resource in _resources(path.parent) if path and path.is_relative_to(root) else ():
+        for resource in _resources(path) if path else ():
             state.update(f"{name}/{resource.name}\n".encode() + resource.read_bytes())
     return state.hexdigest()
 
@@ -172,10 +172,10 @@ def _constant(node: ast.expr) -> str | None:
 
 
 @cache
-def _resources(folder: Path) -> tuple[Path, ...]:
-    """Templates and tables of the package in one of its folders."""
-    kinds = {".css", ".csv", ".html", ".j2", ".js", ".json", ".yaml"}
-    return tuple(sorted(file for file in folder.iterdir() if file.suffix in kinds))
+def _resources(path: Path) -> tuple[Path, ...]:
+    """Files beside a module that it names, such as a template."""
+    texts = {_constant(node) for node in ast.walk(_parse(path)) if isinstance(node, ast.Constant)}
+    return tuple(sorted(file for file in path.parent.iterdir() if file.name in texts))
 
 
 @cache
