@@ -57,20 +57,6 @@ def expanded_distances(points: FloatArray, centres: FloatArray) -> FloatArray:
     return found
 
 
-def nearest_expanded_distances(points: FloatArray, centres: FloatArray) -> FloatArray:
-    """(n,) distance of each point to its nearest centre, as scikit-learn computes it.
-
-    ``‖x‖² + ‖c‖² - 2 x·c`` rounds differently with other linear-algebra libraries, so exact ties
-    may be broken differently elsewhere.
-    """
-    from sklearn.metrics.pairwise import euclidean_distances
-
-    found = np.empty(len(points))
-    for rows in row_blocks(len(points), len(centres)):
-        found[rows] = euclidean_distances(points[rows], centres).min(axis=1)
-    return found
-
-
 def squared_distances(points: FloatArray, centres: FloatArray) -> FloatArray:
     """(n, m) squared distances, from the differences; meant for blocks of points."""
     from scipy.spatial.distance import cdist

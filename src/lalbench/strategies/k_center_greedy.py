@@ -10,7 +10,7 @@ from numpy.random import Generator
 
 from lalbench.strategies.base import FloatArray, LearningState, Need, Selection
 from lalbench.strategies.distances import (
-    nearest_expanded_distances,
+    expanded_distances,
     nearest_squared_distances,
     squared_distances_to,
 )
@@ -26,18 +26,18 @@ class KCenterGreedy(Options):
     O(n_annotated n_pool D) once and O(n_pool D) per pick, memory O(n_pool D).
 
     Attributes:
-        distances: ``exact``: squared, from differences; ``expanded``: from
-            ``‖x‖² + ‖a‖² - 2 x·a``, as scikit-learn computes them. The two differ in which of
-            equally far points are equal to the last bit (docs/protocols.md [21]).
         ties: order among equal distances (:data:`lalbench.strategies.ties.Ties`).
+        distances: ``differences``: exact to the last bit; ``expanded``: with the rounding of
+            released code (docs/protocols.md [21]).
     """
 
-    distances: Literal["exact", "expanded"] = "exact"
     ties: Ties = "random"
+    distances: Literal["differences", "expanded"] = "differences"
     needs: ClassVar[frozenset[Need]] = frozenset({Need.EMBEDDINGS})
 
     def select(self, state: LearningState, budget: int, rng: Generator) -> Selection:
-        """Greedy picks; scores are the distances to the nearest annotated point.
+        """Greedy picks; scores are distances to the nearest annotated point, squared ones for
+        ``differences``.
 
         Without annotated points the first pick is random and all scores are inf.
         """
@@ -52,16 +52,13 @@ class KCenterGreedy(Options):
         chosen: list[int] = []
         for _ in range(min(budget, len(points))):
             chosen.append((ranking if chosen else start).best(nearest))
-            nearest = np.minimum(nearest, self._distances_to(points, points[chosen[-1]]))
+            nearest = np.minimum(nearest, self._nearest(points, points[chosen[-1:]]))
             nearest[chosen] = -np.inf
         return Selection(np.asarray(chosen, dtype=np.int64), scores)
 
     def _nearest(self, points: FloatArray, centres: FloatArray) -> FloatArray:
         if self.distances == "expanded":
-            return nearest_expanded_distances(points, centres)
+            return expanded_distances(points, centres)
+        if len(centres) == 1:
+            return squared_distances_to(points, centres[0])
         return nearest_squared_distances(points, centres)
-
-    def _distances_to(self, points: FloatArray, centre: FloatArray) -> FloatArray:
-        if self.distances == "expanded":
-            return nearest_expanded_distances(points, centre[None])
-        return squared_distances_to(points, centre)
