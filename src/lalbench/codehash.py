@@ -175,7 +175,8 @@ def _constant(node: ast.expr) -> str | None:
 def _resources(path: Path) -> tuple[Path, ...]:
     """Files beside a module that it names, such as a template."""
     texts = {_constant(node) for node in ast.walk(_parse(path)) if isinstance(node, ast.Constant)}
-    return tuple(sorted(file for file in path.parent.iterdir() if file.name in texts))
+    named = [file for file in path.parent.iterdir() if file.name in texts and file.suffix != ".py"]
+    return tuple(sorted(file for file in named if file.is_file()))
 
 
 @cache
