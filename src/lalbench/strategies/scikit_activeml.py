@@ -21,6 +21,7 @@ _CLASSIFIERS = ("clf", "estimator")
 _REFITTED = ("ensemble", "discriminator", "ignore_partial_fit")
 _DATA = ("X", "y", "candidates", "batch_size", "return_utilities")
 _MEMBERS = 10
+_FAILURES = (TypeError, ValueError, AttributeError, NameError, LookupError, ArithmeticError)
 
 
 def require_scikit_activeml(path: str) -> None:
@@ -93,34 +94,38 @@ class ScikitActiveML:
     def select(self, state: LearningState, budget: int, rng: Generator) -> Selection:
         """The queried points; scores are the utilities for the first of them.
 
+        Where a query strategy repeats a point (TypiClust may), it is queried again for the rest.
+
         Raises:
-            UserError: the query strategy refused its options or the classifier.
+            UserError: the query strategy failed: wrong options, or data it cannot handle.
         """
         n_annotated, budget = len(state.y_annotated), min(budget, state.n_pool)
         order = np.argsort(uniforms_by_id(rng, state.pool_ids), kind="stable")
         X = np.concatenate([state.annotated_embeddings, state.embeddings[order]])
         y = np.concatenate([state.y_annotated, np.full(state.n_pool, np.nan)])
-        candidates = np.arange(n_annotated, len(X))
-        title = self.query_strategy.__name__
+        left = np.arange(n_annotated, len(X))
+        chosen: list[int] = []
+        scores: FloatArray | None = None
         try:
-            indices, utilities = self._build(state, rng).query(
-                X,
-                y,
-                candidates=candidates,
-                batch_size=budget,
-                return_utilities=True,
-                **self._arguments(state, rng),
-            )
+            query = self._build(state, rng).query
+            arguments = self._arguments(state, rng)
+            while len(chosen) < budget:
+                size = budget - len(chosen)
+                indices, utilities = query(
+                    X, y, candidates=left, batch_size=size, return_utilities=True, **arguments
+                )
+                if not chosen:
+                    scores = _first_utilities(utilities, n_annotated, order)
+                chosen += dict.fromkeys(int(index) for index in indices)
+                left = np.setdiff1d(left, chosen)
         except UserError:
             raise
-        except (TypeError, ValueError, AttributeError) as error:
+        except _FAILURES as error:
+            title = self.query_strategy.__name__
             raise UserError(
                 "class", f"{title} failed ({error})", "correct its options or use another one"
             ) from error
-        return Selection(
-            order[np.asarray(indices, dtype=np.int64) - n_annotated],
-            _first_utilities(utilities, n_annotated, order),
-        )
+        return Selection(order[np.asarray(chosen, dtype=np.int64) - n_annotated], scores)
 
     def _build(self, state: LearningState, rng: Generator) -> Any:
         known = _parameters(self.query_strategy)

@@ -1,0 +1,295 @@
+"""One contract for all strategies: of the registry, of users, of scikit-activeml, in a sub-pool."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import fields, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.tree import DecisionTreeClassifier
+
+from lalbench import protocols, strategies
+from lalbench.config import StrategySpec
+from lalbench.seeds import PublishedGenerator
+from lalbench.strategies.base import LabelOracle, LearningState, Need, Selection, Strategy
+from lalbench.strategies.subsample import Subsample
+
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "strategies.md"
+QUICK = {"n_simulations": 6, "epochs": 1, "device": "cpu"}
+ADAPTED = ["skactiveml.pool:CoreSet", "skactiveml.pool:UncertaintySampling"]
+ADAPTED += ["skactiveml.pool:TypiClust"]
+SUBSAMPLED = [f"subsample {name}" for name in strategies.names()]
+NAMES = [*strategies.names(), "documented example", *ADAPTED, *SUBSAMPLED]
+
+
+def documented_example() -> Any:
+    """The class that docs/strategies.md shows."""
+    blocks = re.findall(r"```python\n(.*?)```", DOCS.read_text(), flags=re.DOTALL)
+    (source,) = (block for block in blocks if "class " in block)
+    names: dict[str, Any] = {"__name__": "documented"}
+    exec(compile(source, "documented", "exec", dont_inherit=True), names)
+    return names["NearestToRare"]
+
+
+@cache
+def build(name: str) -> Strategy:
+    if name.startswith("subsample "):
+        return Subsample(build(name.removeprefix("subsample ")), 12)
+    if name == "documented example":
+        return documented_example()()
+    if name.startswith("skactiveml."):
+        pytest.importorskip("skactiveml")
+    strategy = strategies.get(name)
+    quick = {entry.name: QUICK[entry.name] for entry in fields(strategy) if entry.name in QUICK}
+    return replace(strategy, **quick)
+
+
+HONEST = [name for name in strategies.names() if Need.LABEL_ORACLE not in build(name).needs]
+EVERY = pytest.mark.parametrize("name", NAMES)
+
+
+def rng(seed: int = 3) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def learned(strategy: Any, state: LearningState) -> LearningState:
+    """The state with what the strategy's learner makes of it."""
+    if Need.LEARNED not in strategy.needs:
+        return state
+    episodes = strategy.simulate(state, rng(1))
+    return replace(state, learned=strategy.fit(state, episodes, rng(2)))
+
+
+def permuted(state: LearningState, order: Any) -> LearningState:
+    return replace(
+        state,
+        X_pool=state.X_pool[order],
+        pool_ids=state.pool_ids[order],
+        labels=LabelOracle(state.labels.ask_all()[order]),
+    )
+
+
+def same_points(state: LearningState) -> LearningState:
+    """All pool points equal: every score is equal, too."""
+    return replace(state, X_pool=np.repeat(state.X_pool[:1], state.n_pool, axis=0))
+
+
+def constant_features(state: LearningState) -> LearningState:
+    """Nothing to tell points apart, annotated ones included."""
+    X = np.zeros_like(state.X_annotated)
+    classifier = state.new_classifier().fit(X, state.y_annotated)
+    return replace(state, X_annotated=X, X_pool=np.zeros_like(state.X_pool), classifier=classifier)
+
+
+def duplicates(state: LearningState) -> LearningState:
+    """Every pool point twice, and some annotated points in the pool."""
+    X_pool = np.concatenate([state.X_annotated[:6], state.X_pool[:9], state.X_pool[:9]])
+    X_pool = np.concatenate([X_pool, state.X_annotated[:6]])
+    assert len(X_pool) == state.n_pool
+    return replace(state, X_pool=X_pool)
+
+
+def one_class(state: LearningState) -> LearningState:
+    """Only one class among the annotated points; only a tree can be fitted to them."""
+    y = np.zeros_like(state.y_annotated)
+
+    def new_classifier() -> Any:
+        return DecisionTreeClassifier(random_state=0)
+
+    classifier = new_classifier().fit(state.X_annotated, y)
+    return replace(state, y_annotated=y, classifier=classifier, new_classifier=new_classifier)
+
+
+LIBRARY_FAILS = {("skactiveml.pool:TypiClust", constant_features)}  # scikit-activeml 1.0
+EDGES = [same_points, constant_features, duplicates, one_class]
+
+
+def check(found: Selection, budget: int, state: LearningState) -> None:
+    """Right number, distinct, in the pool; scores whose largest is chosen first."""
+    chosen = np.asarray(found.indices)
+    assert chosen.shape == (min(budget, state.n_pool),)
+    assert chosen.dtype == np.int64
+    assert len(set(chosen.tolist())) == len(chosen)
+    assert chosen.min() >= 0
+    assert chosen.max() < state.n_pool
+    if found.scores is not None:
+        assert found.scores.shape == (state.n_pool,)
+        assert found.scores.dtype == np.float64
+        assert found.scores[chosen[0]] == found.scores.max()
+
+
+@contextmanager
+def nothing_changes(state: LearningState) -> Iterator[None]:
+    """Inputs cannot be written to, and the global generators stay as they are."""
+    arrays = [value for value in vars(state).values() if isinstance(value, np.ndarray)]
+    before = random.getstate(), np.random.get_state()[1].copy()
+    for array in arrays:
+        array.flags.writeable = False
+    try:
+        yield
+    finally:
+        for array in arrays:
+            array.flags.writeable = True
+    assert random.getstate() == before[0]
+    assert np.array_equal(np.random.get_state()[1], before[1])
+
+
+@EVERY
+@pytest.mark.parametrize("budget", [1, 5, 30, 40])
+def test_distinct_positions_in_the_pool(
+    name: str, budget: int, make_state: Callable[..., LearningState]
+) -> None:
+    strategy = build(name)
+    state = learned(strategy, make_state())
+    with nothing_changes(state):
+        check(strategy.select(state, budget, rng()), budget, state)
+
+
+@EVERY
+def test_three_classes_and_a_pool_of_one(
+    name: str, make_state: Callable[..., LearningState]
+) -> None:
+    strategy = build(name)
+    for state in (make_state(n_classes=3, n_annotated=21), make_state(n_pool=1)):
+        state = learned(strategy, state)
+        check(strategy.select(state, 3, rng()), 3, state)
+
+
+@EVERY
+@pytest.mark.parametrize("edge", EDGES)
+@pytest.mark.parametrize("budget", [1, 7, 30])
+def test_edge_cases(
+    name: str, edge: Any, budget: int, make_state: Callable[..., LearningState]
+) -> None:
+    strategy = build(name)
+    if (name, edge) in LIBRARY_FAILS:
+        pytest.skip("fails in scikit-activeml")
+    state = edge(learned(strategy, make_state()))
+    check(strategy.select(state, budget, rng()), budget, state)
+
+
+@EVERY
+@pytest.mark.parametrize("edge", [None, *EDGES])
+def test_permuting_the_pool_permutes_the_choice(
+    name: str, edge: Any, make_state: Callable[..., LearningState]
+) -> None:
+    strategy = build(name)
+    if (name, edge) in LIBRARY_FAILS:
+        pytest.skip("fails in scikit-activeml")
+    state = learned(strategy, make_state())
+    state = edge(state) if edge else state
+    order = rng(9).permutation(state.n_pool)
+    one, other = strategy.select(state, 6, rng()), None
+    other = strategy.select(permuted(state, order), 6, rng())
+    assert state.pool_ids[one.indices].tolist() == state.pool_ids[order][other.indices].tolist()
+    if one.scores is not None:
+        np.testing.assert_allclose(one.scores[order], other.scores, rtol=1e-5, atol=1e-12)
+
+
+@EVERY
+def test_same_seed_same_choice(name: str, make_state: Callable[..., LearningState]) -> None:
+    strategy = build(name)
+    state = learned(strategy, make_state())
+    one, other = (strategy.select(state, 6, rng()) for _ in range(2))
+    assert np.array_equal(one.indices, other.indices)
+    if one.scores is not None:
+        assert np.array_equal(one.scores, other.scores)
+
+
+@EVERY
+def test_equal_points_are_chosen_by_chance(
+    name: str, make_state: Callable[..., LearningState]
+) -> None:
+    strategy = build(name)
+    state = same_points(learned(strategy, make_state()))
+    first = {int(strategy.select(state, 1, rng(seed)).indices[0]) for seed in range(25)}
+    assert len(first) > 8  # 25 fair draws of 30 points: about 17
+
+
+class _Forbidden:
+    """Fails as soon as anything of it is used."""
+
+    def __getattribute__(self, name: str) -> Any:
+        if name.startswith("__"):  # copying is no use
+            return object.__getattribute__(self, name)
+        raise AssertionError(f"the strategy read {name} without declaring that it needs it")
+
+    def __call__(self) -> Any:
+        raise AssertionError("the strategy used what it does not need")
+
+
+def only(needs: frozenset[Need], state: LearningState) -> LearningState:
+    """The state without what the needs do not name."""
+    signals = {Need.PROBABILITIES, Need.DECISION, Need.CLASSIFIER}
+    kept = {
+        "classifier": needs & signals,
+        "new_classifier": needs & {Need.CLASSIFIER},
+        "reward_scorer": needs & {Need.REWARD_SET},
+        "test_scorer": needs & {Need.TEST_SET},
+        "labels": needs & {Need.LABEL_ORACLE},
+    }
+    return replace(state, **{name: _Forbidden() for name, keep in kept.items() if not keep})
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in SUBSAMPLED])
+def test_it_reads_only_what_it_needs(name: str, make_state: Callable[..., LearningState]) -> None:
+    strategy = build(name)
+    state = make_state()
+    count_before = state.labels.count
+    allowed = learned(strategy, only(strategy.needs, state))
+    check(strategy.select(allowed, 3, rng()), 3, state)
+    asked = state.labels.count - count_before
+    assert asked == (state.n_pool if Need.LABEL_ORACLE in strategy.needs else 0)
+
+
+@pytest.mark.parametrize("name", HONEST)
+def test_hidden_labels_change_nothing_for_a_strategy(
+    name: str, make_state: Callable[..., LearningState]
+) -> None:
+    strategy = build(name)
+    state = learned(strategy, make_state())
+    other = replace(state, labels=LabelOracle(1 - state.labels.ask_all()))
+    one, two = (strategy.select(given, 6, rng()) for given in (state, other))
+    assert np.array_equal(one.indices, two.indices)
+
+
+@pytest.mark.parametrize("name", strategies.names())
+@pytest.mark.parametrize("budget", [1, 5, 30])
+def test_options_of_the_published_protocol(
+    name: str, budget: int, make_state: Callable[..., LearningState]
+) -> None:
+    strategy = strategies.resolve(StrategySpec(name=name), protocols.PUBLISHED)
+    if Need.LEARNED in strategy.needs:
+        strategy = replace(strategy, **QUICK)
+    state = make_state()
+    chosen = []
+    for _ in range(2):
+        generator = PublishedGenerator(42)
+        if Need.LEARNED in strategy.needs:
+            episodes = strategy.simulate(state, generator)
+            state = replace(state, learned=strategy.fit(state, episodes, generator))
+        found = strategy.select(state, budget, generator)
+        check(found, budget, state)
+        chosen.append(found.indices)
+    assert np.array_equal(*chosen)
+
+
+PREFIX = [name for name in strategies.names() if name != "cbal"]  # its target depends on the batch
+
+
+@pytest.mark.parametrize("name", PREFIX)
+def test_a_smaller_batch_is_the_beginning_of_a_larger_one(
+    name: str, make_state: Callable[..., LearningState]
+) -> None:
+    strategy = build(name)
+    state = learned(strategy, make_state())
+    large = strategy.select(state, 12, rng()).indices
+    for budget in (1, 2, 7):
+        assert np.array_equal(strategy.select(state, budget, rng()).indices, large[:budget])
