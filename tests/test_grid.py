@@ -86,7 +86,10 @@ CHANGES: list[tuple[dict[str, Any], set[str]]] = [
     ({"budget": 2}, {"trials", "tables", "figures", "report"}),
     ({"figures": {"dpi": 99}}, {"figures", "report"}),
     ({"mirrors": ["/somewhere"]}, set()),
-    ({"strategies": ["random", "entropy", "oracle", "neural_process"]}, {"tables", "figures", "report"}),
+    (
+        {"strategies": ["random", "entropy", "oracle", "neural_process"]},
+        {"tables", "figures", "report"},
+    ),
     ({"objective": "macro_f1"}, {"episodes", "trials", "tables", "figures", "report"}),
     ({"sizes": {"test": 50}}, {"problems", "episodes", "trials", "tables", "figures", "report"}),
     ({"protocol": "published"}, {"problems", "episodes", "trials", "tables", "figures", "report"}),
