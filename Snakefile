@@ -26,6 +26,9 @@ localrules:
 rule all:
     default_target: True
     input:
+        # Named here too, so that a lost file is made again.
+        OUTPUTS["trials"],
+        OUTPUTS["references"],
         f"{FOLDER}/tables",
         f"{FOLDER}/figures",
         f"{FOLDER}/report.html",

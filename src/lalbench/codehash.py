@@ -63,7 +63,7 @@ def _stage_hash(module: str, extra: tuple[str, ...], names: frozenset[str], root
         path = _file(name, root)
         text = _code(path, names) if path else _installed_version(name.partition(".")[0])
         state.update(f"{name}\n{text}\n".encode())
-        for resource in _resources(path) if path else ():
+        for resource in _resources(path) if path and path.is_relative_to(root) else ():
             state.update(f"{name}/{resource.name}\n".encode() + resource.read_bytes())
     return state.hexdigest()
 
@@ -173,7 +173,7 @@ def _constant(node: ast.expr) -> str | None:
 
 @cache
 def _resources(path: Path) -> tuple[Path, ...]:
-    """Files beside a module that it names, such as a template."""
+    """Files beside a module of the package that it names, such as a template."""
     texts = {_constant(node) for node in ast.walk(_parse(path)) if isinstance(node, ast.Constant)}
     named = [file for file in path.parent.iterdir() if file.name in texts and file.suffix != ".py"]
     return tuple(sorted(file for file in named if file.is_file()))

@@ -1,0 +1,51 @@
+"""Results have the same bytes whatever the number of cores, and however often a run was killed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
+
+# Measured seconds and what shows them, and the finished trials of killed jobs.
+DIFFERENT = {"timings", "logs", "benchmarks", "report.html", "cache"}
+
+
+def hashes(results: Path) -> dict[str, str]:
+    """sha256 of every file that may not differ."""
+    files = [path for path in results.rglob("*") if path.is_file()]
+    return {
+        str(path.relative_to(results)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in files
+        if path.relative_to(results).parts[0] not in DIFFERENT
+    }
+
+
+def test_a_killed_run_on_one_core_ends_like_an_undisturbed_one_on_two(
+    finished: Any, fresh: Any
+) -> None:
+    (fresh.folder / "pause").touch()
+    process = fresh.start("--cores", "1")
+    fresh.wait_for("waiting", process)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+    # Killed in the middle of the second trial of the job: the first one is kept, the output is not.
+    output = "trials/waves/imbalanced/logistic_regression/patient/block-000.parquet"
+    assert not (fresh.results / output).exists()
+    kept = {path: path.stat().st_mtime_ns for path in (fresh.results / "cache").rglob("*.json")}
+    assert sum('"strategy": "patient"' in path.read_text().replace("\\", "") for path in kept) == 1
+
+    (fresh.folder / "pause").unlink()
+    fresh.run("--unlock")
+    fresh.run("--cores", "1")
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    expected = hashes(finished.results)
+    assert len(expected) > 50
+    assert hashes(fresh.results) == expected
+    assert fresh.planned() == set()
