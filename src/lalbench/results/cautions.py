@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from lalbench.results import facts
 from lalbench.results.analysis import Analysis
-from lalbench.results.statistics import ALPHA, BOOTSTRAP_FROM
+from lalbench.results.scores import out_of_reach, score_table
+from lalbench.results.statistics import BOOTSTRAP_FROM
 
 
 def cautions(analysis: Analysis) -> list[str]:
@@ -41,30 +44,25 @@ def _degenerate(analysis: Analysis) -> list[str]:
     found = table[table["degenerate"] != ""].drop_duplicates(["dataset", "setting"])
     sentences = []
     for _, row in found.iterrows():
-        natural = [part for part in str(row.get("warnings", "")).split("; ") if "naturally" in part]
-        more = f" ({natural[0]})" if natural else ""
+        natural = re.search(r'class ("[^"]*") \((naturally [^)]*)\)', str(row.get("warnings", "")))
+        more = f" Its rare class {natural[1]} is {natural[2]}." if natural else ""
         sentences.append(
-            f"{row['dataset']}, {row['setting']}: degenerate, {row['degenerate']}{more}. "
+            f"{row['dataset']}, {row['setting']}: degenerate, {row['degenerate']}.{more} "
             "It says little about strategies."
         )
     return sentences
 
 
 def _few_units(analysis: Analysis) -> list[str]:
-    units = int(analysis.runs.keys["unit"].groupby(analysis.runs.keys["dataset"]).nunique().max())
-    per_place = max(
-        (runs.keys["unit"].nunique() for p in analysis.places if (runs := analysis.at(p))),
-        default=units,
-    )
-    smallest = 2.0 ** (1 - per_place)
-    family = len(analysis.datasets) * (len(analysis.strategies) - 1)
-    if smallest * family <= ALPHA:
+    found = out_of_reach(score_table(analysis, "objective", "auac"))
+    if found is None:
         return []
-    intervals = " Intervals are t intervals." if per_place < BOOTSTRAP_FROM else ""
+    units, smallest, family = found
+    intervals = " Intervals are t intervals." if units < BOOTSTRAP_FROM else ""
     return [
-        f"Only {per_place} data splits per cell: no p of the paired test can be below "
-        f"{smallest:.3g}, and none of the {family} comparisons with random in a family can be "
-        f"significant after Holm's correction.{intervals} Claims need about 50 splits."
+        f"Only {units} data splits per cell: no p of the paired test can be below {smallest:.3g}, "
+        f"so after Holm's correction no comparison in a family of {family} can be significant."
+        f"{intervals} Claims need about 50 splits."
     ]
 
 

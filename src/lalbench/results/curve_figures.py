@@ -22,19 +22,21 @@ Draw = Callable[[Any, Place, Runs], dict[str, Any]]
 
 
 def score_curves(analysis: Analysis, classifier: str, metric: str) -> Figure:
-    """Mean score per step of every strategy; 95 % intervals for random and the learned ones."""
+    """Mean score per step of every strategy.
+
+    Bands would hide the curves: scores differ much more between data splits than between
+    strategies. The half-width of the 95 % interval of random's mean (its median over the steps)
+    stands at the corner instead; intervals of differences are in the paired figures.
+    """
     style = looks(analysis.roles)
 
     def draw(axes: Any, place: Place, runs: Runs) -> dict[str, Any]:
         handles = {}
         for label in analysis.strategies:
             curves = _unit_curves(runs, runs.scores[metric], label)
-            if not len(curves):
-                continue
-            handles[pretty(label)] = _line(axes, runs, curves.mean(axis=0), style[label])
-            if analysis.roles[label] in ("baseline", "learned") and len(curves) > 1:
-                low, high = mean_intervals(list(curves.T)).T
-                _band(axes, runs, low, high, style[label])
+            if len(curves):
+                handles[pretty(label)] = _line(axes, runs, curves.mean(axis=0), style[label])
+        _half_width(axes, _unit_curves(runs, runs.scores[metric], analysis.random or ""))
         return handles
 
     name = analysis.objective if metric == METRIC else pretty(metric)
@@ -172,6 +174,24 @@ def _unit_curves(runs: Runs, values: FloatArray, label: str) -> FloatArray:
     return unit_means(strategy_curves(runs, values, label)).to_numpy()
 
 
+def _half_width(axes: Any, curves: FloatArray) -> None:
+    """The median half-width of the 95 % intervals of (units, T) curves, above at the right."""
+    if len(curves) < 2:
+        return
+    intervals = mean_intervals(list(curves.T))
+    half = float(np.median(intervals[:, 1] - intervals[:, 0])) / 2
+    axes.annotate(
+        f"± {half:.3f}", xy=(1, 1), xytext=(0, 0.5), xycoords="axes fraction",
+        textcoords="offset points", ha="right", va="bottom", fontsize=6, color="#555555", zorder=6,
+    )  # fmt: skip
+
+
+def _halo() -> Any:
+    from matplotlib.patheffects import withStroke
+
+    return withStroke(linewidth=1.6, foreground="white")
+
+
 def _line(axes: Any, runs: Runs, centre: FloatArray, look: Look) -> Any:
     every = max(1, (len(centre) - 1) // 10)
     (line,) = axes.plot(runs.labels[0], centre, markevery=every, **look.line())
@@ -195,8 +215,6 @@ def _frame_around(axes: Any, ends: list[FloatArray]) -> None:
 
 def _auac_list(axes: Any, texts: list[tuple[str, float, Look | None]]) -> None:
     """Names and AUACs, best first, in the colours of the lines."""
-    from matplotlib.patheffects import withStroke
-
     ordered = sorted(texts, key=lambda entry: -entry[1])
     for place, (name, value, look) in enumerate(ordered):
         axes.annotate(
@@ -210,7 +228,7 @@ def _auac_list(axes: Any, texts: list[tuple[str, float, Look | None]]) -> None:
             fontsize=5.5,
             color=look.color if look else "#444444",
             zorder=6,
-            path_effects=[withStroke(linewidth=1.6, foreground="white")],
+            path_effects=[_halo()],
         )
 
 

@@ -52,7 +52,10 @@ def all_figures(analysis: Analysis) -> Iterator[Drawing]:
 
 
 def _curves(analysis: Analysis, classifier: str) -> Iterator[Drawing]:
-    bands = "Bands: 95 % intervals of the mean over data splits, for random and learned strategies."
+    width = (
+        "At the corner: half-width of the 95 % interval of random's mean over data splits, which "
+        "differ more than strategies do; compare strategies in the paired figures below."
+    )
     for metric in ("objective", *BESIDE):
         name = analysis.objective if metric == "objective" else style.pretty(metric)
         if metric != "objective" and name == analysis.objective:
@@ -60,7 +63,7 @@ def _curves(analysis: Analysis, classifier: str) -> Iterator[Drawing]:
         yield Drawing(
             f"curves-{metric}-{classifier}",
             f"Learning curves: {name}, {style.pretty(classifier)}",
-            f"Mean {name} on the test set against the number of annotated points. {bands}",
+            f"Mean {name} on the test set against the number of annotated points. {width}",
             partial(curve_figures.score_curves, analysis, classifier, metric),
         )
     yield Drawing(

@@ -113,11 +113,12 @@ def _against_random(analysis: Analysis, row: Any) -> str:
         return ""
     table = score_table(analysis, "objective", "auac")
     kept = table["role"].isin(["strategy", "learned"]) & (table["classifier"] == row["classifier"])
+    kept &= table["pairs"] > 0
     clear = table[kept & (table["p_holm"] < 0.05)]
     better = int((clear["difference"] > 0).sum())
     return (
-        f"Against {analysis.random}, {better} of {int(kept.sum())} cells are significantly better "
-        f"and {len(clear) - better} worse (AUAC, paired, Holm-adjusted)."
+        f"Against {analysis.random}, {better} of {int(kept.sum())} compared cells are "
+        f"significantly better and {len(clear) - better} worse (AUAC, paired, Holm-adjusted)."
     )
 
 

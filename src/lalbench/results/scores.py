@@ -152,6 +152,29 @@ def _not_told_apart(pairs: pd.DataFrame, best: str) -> set[str]:
     return {*first, *second}
 
 
+def out_of_reach(table: pd.DataFrame) -> tuple[int, float, int] | None:
+    """The largest family with too few units for any Holm-adjusted p against random below 5 %.
+
+    Args:
+        table: rows of :func:`score_table`.
+
+    Returns:
+        Units, smallest possible p (2 / 2ⁿ) and number of comparisons; None where every family has
+        enough units.
+    """
+    compared = table[table["p"].notna()]
+    families = compared.groupby(["classifier", "setting"])["pairs"].agg(["max", "size"])
+    beyond = [
+        (int(size), int(units))
+        for units, size in families.itertuples(index=False, name=None)
+        if 2.0 ** (1 - units) * size > ALPHA
+    ]
+    if not beyond:
+        return None
+    size, units = max(beyond)
+    return units, 2.0 ** (1 - units), size
+
+
 BEST_RULES = {
     "band": "the highest mean (bounds apart) and every strategy whose band of one standard "
     "deviation contains it, as in the paper; not a test",

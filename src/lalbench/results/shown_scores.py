@@ -8,7 +8,7 @@ import pandas as pd
 
 from lalbench.results.analysis import Analysis, Summary
 from lalbench.results.render import Block, Table, interval, named, number, p_value, spread
-from lalbench.results.scores import BEST_RULES, PLACE, all_pairs, score_table
+from lalbench.results.scores import BEST_RULES, PLACE, all_pairs, out_of_reach, score_table
 from lalbench.results.statistics import ALPHA, BOOTSTRAP_FROM, RESAMPLES
 
 METRIC = "objective"
@@ -75,7 +75,7 @@ def _caption(analysis: Analysis, data: pd.DataFrame, summary: Summary) -> str:
         parts.append(
             "▲ or ▼: better or worse than random by the paired Wilcoxon signed-rank test, p < 0.05 "
             "after Holm's correction over all comparisons with random of the same classifier and "
-            "setting." + _smallest_p(analysis, units)
+            "setting." + _smallest_p(data)
         )
     if (data["finished"] < data["planned"]).any():
         parts.append("† fewer runs than planned; ERR and TLE: all failed or ran out of time.")
@@ -89,15 +89,15 @@ def unit_words(analysis: Analysis, units: int) -> str:
     return words if runs == units else f"{words} ({runs} runs; runs on one split are averaged)"
 
 
-def _smallest_p(analysis: Analysis, units: int) -> str:
+def _smallest_p(data: pd.DataFrame) -> str:
     """What so few units can show at all; nothing where they are enough."""
-    family = len(analysis.datasets) * (len(analysis.strategies) - 1)
-    smallest = 2.0 ** (1 - units)
-    if smallest * family <= ALPHA:
+    found = out_of_reach(data)
+    if found is None:
         return ""
+    units, smallest, family = found
     return (
-        f" With {units} units no p can be below {smallest:.3g}, so among {family} comparisons none "
-        "can be marked: look at the intervals of the paired differences."
+        f" With {units} units no p can be below {smallest:.3g}, so in a family of {family} "
+        "comparisons none can be marked: look at the intervals of the paired differences."
     )
 
 
