@@ -41,7 +41,11 @@ def _name_only(value: Any) -> Any:
     return {"name": value} if isinstance(value, str) else value
 
 
-SafeName = Annotated[str, AfterValidator(_safe_name)]
+SafeName = Annotated[
+    str,
+    AfterValidator(_safe_name),
+    Field(json_schema_extra={"pattern": f"^{_NAME.pattern}$"}),
+]
 
 
 class _Model(BaseModel):
