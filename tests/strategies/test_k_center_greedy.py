@@ -36,11 +36,6 @@ def with_points(state: LearningState, X_annotated: Any, X_pool: Any) -> Learning
     return replace(state, X_annotated=X_annotated, X_pool=X_pool, pool_ids=ids)
 
 
-@pytest.fixture(scope="module")
-def grid() -> Any:
-    return rng(4).integers(-2, 3, size=(40, 3)).astype(float)
-
-
 @pytest.mark.parametrize("which", ["differences", "expanded"])
 def test_picks_equal_the_definition(which: Any, make_state: Callable[..., LearningState]) -> None:
     state = make_state(n_pool=35)

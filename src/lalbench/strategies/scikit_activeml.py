@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -106,7 +107,7 @@ class ScikitActiveML:
         left = np.arange(n_annotated, len(X))
         chosen: list[int] = []
         scores: FloatArray | None = None
-        try:
+        with _global_seed(int(rng.integers(2**32))), self._clear_failure():
             query = self._build(state, rng).query
             arguments = self._arguments(state, rng)
             while len(chosen) < budget:
@@ -118,6 +119,12 @@ class ScikitActiveML:
                     scores = _first_utilities(utilities, n_annotated, order)
                 chosen += dict.fromkeys(int(index) for index in indices)
                 left = np.setdiff1d(left, chosen)
+        return Selection(order[np.asarray(chosen, dtype=np.int64) - n_annotated], scores)
+
+    @contextmanager
+    def _clear_failure(self) -> Iterator[None]:
+        try:
+            yield
         except UserError:
             raise
         except _FAILURES as error:
@@ -125,7 +132,6 @@ class ScikitActiveML:
             raise UserError(
                 "class", f"{title} failed ({error})", "correct its options or use another one"
             ) from error
-        return Selection(order[np.asarray(chosen, dtype=np.int64) - n_annotated], scores)
 
     def _build(self, state: LearningState, rng: Generator) -> Any:
         known = _parameters(self.query_strategy)
@@ -136,12 +142,6 @@ class ScikitActiveML:
         }
         given = {name: value for name, value in supplied.items() if name in known}
         given |= self.options
-        if "cluster_algo" in known:  # some query strategies would leave it unseeded
-            clustering = given.get("cluster_algo", known["cluster_algo"].default)
-            if "random_state" in _parameters(clustering):
-                chosen: Any = given.get("cluster_algo_dict") or {}
-                seed = int(rng.integers(2**31))
-                given["cluster_algo_dict"] = {"random_state": seed, **chosen}
         return self.query_strategy(**given)
 
     def _arguments(self, state: LearningState, rng: Generator) -> dict[str, Any]:
@@ -200,6 +200,17 @@ class TaskClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def predict_proba(self, X: FloatArray) -> FloatArray:
         """(n, n_classes) probabilities."""
         return classifiers.probabilities(self.fitted_, X, self.n_classes)
+
+
+@contextmanager
+def _global_seed(seed: int) -> Iterator[None]:
+    """Seeds NumPy's global generator, which some query strategies use, and puts it back."""
+    before = np.random.get_state()
+    np.random.seed(seed)
+    try:
+        yield
+    finally:
+        np.random.set_state(before)
 
 
 def _unfitted(state: LearningState) -> TaskClassifier:
