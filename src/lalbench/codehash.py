@@ -61,8 +61,11 @@ def _stage_hash(module: str, extra: tuple[str, ...], names: frozenset[str], root
     state = hashlib.sha256()
     for name in sorted(closure([module, *extra], root)):
         path = _file(name, root)
-        text = _code(path, names) if path else _installed_version(name.partition(".")[0])
-        state.update(f"{name}\n{text}\n".encode())
+        if path is None:
+            code = _installed_version(name.partition(".")[0])
+        else:
+            code = _code_hash(path, names if _has_registry(path) else frozenset())
+        state.update(f"{name}\n{code}\n".encode())
         for resource in _resources(path) if path and path.is_relative_to(root) else ():
             state.update(f"{name}/{resource.name}\n".encode() + resource.read_bytes())
     return state.hexdigest()
@@ -111,15 +114,20 @@ def _parse(path: Path) -> ast.Module:
 
 
 @cache
-def _code(path: Path, names: frozenset[str]) -> str:
-    """The syntax tree as text: no comments, no positions, no docstrings, no unused entries."""
-    return "\n".join(
+def _code_hash(path: Path, names: frozenset[str]) -> str:
+    """sha256 of the syntax tree: no comments, positions, docstrings or unused entries."""
+    texts = [
         _entries(statement, names) if _is_registry(statement) else _statement_text(statement)
         for statement in _without_texts(_parse(path).body)
-    )
+    ]
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()
 
 
 @cache
+def _has_registry(path: Path) -> bool:
+    return any(_is_registry(statement) for statement in _parse(path).body)
+
+
 def _statement_text(statement: ast.stmt) -> str:
     for node in ast.walk(statement):
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):

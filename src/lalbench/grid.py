@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
 from lalbench import codehash, protocols
-from lalbench.config import Study
+from lalbench.config import StrategySpec, Study
 from lalbench.errors import UserError
 
 CostClass = Literal["cheap", "oracle", "learned"]
@@ -102,13 +103,20 @@ def problem_blocks(study: Study, wanted: Block) -> list[str]:
 
 def cost_class(study: Study, strategy: str) -> CostClass:
     """What a strategy's trials cost; the user's own and adapted ones count as ``oracle``."""
-    from lalbench import strategies
-    from lalbench.strategies.base import Need
-
     spec = study.strategy(strategy)
     if spec.class_path is not None:
         return "oracle"
-    needs = strategies.resolve(spec, protocols.get(study.protocol)).needs
+    return _cost_class(spec.model_dump_json(by_alias=True), study.protocol)
+
+
+@cache
+def _cost_class(spec: str, protocol: str) -> CostClass:
+    # Kept by its text: a study asks for it several times per job.
+    from lalbench import strategies
+    from lalbench.strategies.base import Need
+
+    strategy = StrategySpec.model_validate_json(spec)
+    needs = strategies.resolve(strategy, protocols.get(protocol)).needs
     if Need.LEARNED in needs:
         return "learned"
     return "oracle" if Need.CLASSIFIER in needs or Need.LABEL_ORACLE in needs else "cheap"
