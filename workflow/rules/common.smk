@@ -21,7 +21,6 @@ from lalbench import codehash, files, grid
 from lalbench.errors import LalbenchError
 from lalbench.study import load_study
 
-ENVIRONMENT = "../../envs/lalbench-cpu.yaml"
 CELL = "{dataset}/{setting}/{classifier}/{strategy}/block-{block}"
 RESULTS = config.get("results", "")
 
@@ -102,8 +101,17 @@ def cpu_threads(wildcards):
 
 def gpus(wildcards):
     """GPUs that a job asks for: one where the study says ``device: cuda``."""
-    return int(STUDY.strategy(wildcards.strategy).options.get("device") == "cuda")
+    return int(asks_for_gpu(STUDY.strategy(wildcards.strategy)))
 
 
+def asks_for_gpu(strategy):
+    return strategy.options.get("device") == "cuda"
+
+
+# Only read under --software-deployment-method conda.
+ENVIRONMENT = "../../envs/lalbench-cpu.yaml"
+NETWORK_ENVIRONMENT = (
+    "../../envs/lalbench-cuda.yaml" if any(map(asks_for_gpu, STUDY.strategies)) else ENVIRONMENT
+)
 CELL_LABELS = labels("dataset", "setting", "classifier", "strategy", "block")
 SOFTWARE = codehash.software_hash()

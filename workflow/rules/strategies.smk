@@ -15,7 +15,7 @@ rule learn:
     wildcard_constraints:
         strategy=one_of(LEARNED),
     conda:
-        ENVIRONMENT
+        NETWORK_ENVIRONMENT
     threads: cpu_threads
     resources:
         mem_mb=4000,

@@ -50,7 +50,7 @@ rule learned_trials:
     wildcard_constraints:
         strategy=one_of(LEARNED),
     conda:
-        ENVIRONMENT
+        NETWORK_ENVIRONMENT
     threads: cpu_threads
     resources:
         mem_mb=4000,
