@@ -142,6 +142,6 @@ def test_share_is_not_given_for_a_gain_within_its_error() -> None:
 
 def test_failures_stand_at_the_top(part: Analysis) -> None:
     lines = cautions(part)
-    assert any("10 of 756 trials failed" in line for line in lines)
-    assert any("1 of 756 trials ran out of time" in line for line in lines)
-    assert any("109 of 756 trials are missing" in line for line in lines)
+    assert any("10 of 378 trials failed" in line for line in lines)
+    assert any("1 of 378 trials ran out of time" in line for line in lines)
+    assert any("55 of 378 trials are missing" in line for line in lines)

@@ -43,7 +43,7 @@ def test_failed_timed_out_and_missing_trials_are_counted(incomplete: tuple[Study
     failed = table.loc[("adult", "imbalanced", "svm", "entropy")]
     assert (failed["finished"], failed["failed"]) == (0, 9)
     assert failed["message"] == "LinAlgError: Singular matrix"
-    missing = table.loc[("waveform", "balanced", "logistic_regression", "entropy")]
+    missing = table.loc[("waveform", "balanced", "svm", "entropy")]
     assert (missing["finished"], missing["missing"]) == (8, 1)
     late = table.loc[("mushrooms", "imbalanced", "svm", "neural_process")]
     assert (late["finished"], late["timed_out"], late["failed"]) == (8, 1, 0)

@@ -140,7 +140,7 @@ def test_runs_on_one_split_are_one_unit(tmp_path: Path, new_study: NewStudy, wri
 
 
 def test_a_missing_run_removes_the_pair_and_nothing_else(part: Analysis) -> None:
-    place = ("logistic_regression", "waveform", "balanced")
+    place = ("svm", "waveform", "balanced")
     table = score_table(part, "objective", "auac")
     entropy, random = row(table, *place, "entropy"), row(table, *place, "random")
     assert (entropy["finished"], entropy["pairs"], entropy["missing"]) == (8, 8, 1)
