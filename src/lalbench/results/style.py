@@ -157,7 +157,7 @@ def label_panels(
 ) -> None:
     """Settings above the columns, data sets beside the rows, axis labels once for all panels."""
     for column, name in enumerate(columns):
-        axes[0, column].set_title(pretty(name), fontweight="bold")
+        axes[0, column].set_title(pretty(name), fontweight="bold", pad=10)
         axes[-1, column].set_xlabel(x)
     for row, name in enumerate(rows):
         axes[row, 0].set_ylabel(pretty(name), fontweight="bold", fontsize=8)
