@@ -14,7 +14,7 @@ rule fetch:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=3000,
         runtime=60,
     params:
         study=STUDY_FILE,

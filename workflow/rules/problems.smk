@@ -14,7 +14,7 @@ rule problems:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=2000,
         runtime=30,
     params:
         study=STUDY_FILE,
