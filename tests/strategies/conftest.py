@@ -8,10 +8,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from lalbench import classifiers
 from lalbench.objectives import Scorer
 from lalbench.strategies.base import LabelOracle, LearningState
+
+
+settings.register_profile("no deadline", deadline=None)  # machines may be busy
+settings.load_profile("no deadline")
 
 
 class FixedSignals:

@@ -21,13 +21,19 @@ def plain(points: Any, centres: Any) -> Any:
 
 @st.composite
 def clouds(draw: Any) -> tuple[Any, Any]:
-    """Points and centres: plain, on a grid with exact ties, far from the origin, badly scaled."""
+    """Points and centres: plain, on a grid with exact ties, on a scaled grid whose ties differ in
+    the last bits, far from the origin, badly scaled.
+    """
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     width = draw(st.sampled_from([1, 2, 3, 8, 33]))
     points, centres = (rng.normal(size=(draw(st.integers(1, 12)), width)) for _ in range(2))
-    kind = draw(st.sampled_from(["plain", "grid", "far", "scaled"]))
+    kind = draw(st.sampled_from(["plain", "grid", "near ties", "far", "scaled"]))
     if kind == "grid":
         points, centres = np.round(points), np.round(centres)
+    if kind == "near ties":
+        mean, std = rng.normal(), rng.uniform(0.1, 3.0)
+        points, centres = (rng.integers(0, 2, size=(30, width)) for _ in range(2))
+        points, centres = (points - mean) / std, (centres - mean) / std
     if kind == "far":
         points, centres = points + 1e7, centres + 1e7
     if kind == "scaled":

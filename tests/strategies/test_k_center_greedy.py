@@ -46,7 +46,7 @@ def test_picks_equal_the_definition(which: Any, make_state: Callable[..., Learni
 
 
 @given(seed=st.integers(0, 10_000), width=st.integers(1, 3))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_exact_ties_go_to_the_first(seed: int, width: int) -> None:
     cloud = rng(seed).integers(-2, 3, size=(25, width)).astype(float)
     state = LearningState(
@@ -83,6 +83,20 @@ def test_no_annotated_points(make_state: Callable[..., LearningState]) -> None:
         assert found[1:] == literal(state.X_pool, state.X_pool[found[:1]], 4)[:3]
         starts.add(found[0])
     assert len(starts) > 15
+
+
+def test_ties_after_a_random_start(make_state: Callable[..., LearningState]) -> None:
+    corners = np.array([[x, y, z] for x in (0.0, 1.0) for y in (0.0, 1.0) for z in (0.0, 1.0)])
+    empty = replace(
+        make_state(n_pool=8),
+        X_annotated=corners[:0],
+        y_annotated=np.empty(0, dtype=np.int64),
+        annotated_ids=np.empty(0, dtype=np.int64),
+        X_pool=corners,
+    )
+    for seed in range(10):
+        found = KCenterGreedy(ties="first").select(empty, 8, rng(seed)).indices.tolist()
+        assert found[1:] == literal(corners, corners[found[:1]], 8)[:7]
 
 
 def test_equal_to_scikit_activeml(make_state: Callable[..., LearningState]) -> None:
