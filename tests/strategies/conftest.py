@@ -14,7 +14,6 @@ from lalbench import classifiers
 from lalbench.objectives import Scorer
 from lalbench.strategies.base import LabelOracle, LearningState
 
-
 settings.register_profile("no deadline", deadline=None)  # machines may be busy
 settings.load_profile("no deadline")
 
