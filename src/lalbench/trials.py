@@ -296,7 +296,9 @@ class _Loop:
         return Scorer(problem.X[rows], problem.y[rows], problem.class_weights, objective)
 
     def _engine(self) -> str:
-        if Need.CLASSIFIER not in self.strategy.needs:
+        """The oracle's engine; strategies that refit without a scorer do not use the oracle."""
+        needs = self.strategy.needs
+        if Need.CLASSIFIER not in needs or not needs & {Need.REWARD_SET, Need.TEST_SET}:
             return ""
         return oracle.choose_engine(self.classifier, self.problem.y, self._test_scorer)
 
