@@ -136,9 +136,18 @@ CASES = [
     ),
     Case(
         "objective without probabilities",
-        "trials",
-        ("objective", "SVC", "probabilities"),
+        "validate",
+        ("classifiers[0]", "SVC", "probabilities"),
         {"objective": "log_loss", "classifiers": ["svm"]},
+    ),
+    Case(
+        "weights without sample_weight",
+        "validate",
+        ("classifiers[0]", "KNeighborsClassifier", "imbalanced_weighted"),
+        {
+            "settings": ["imbalanced_weighted"],
+            "classifiers": [{"name": "knn", "class": "sklearn.neighbors:KNeighborsClassifier"}],
+        },
     ),
 ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,31 @@ def check_study(study: Study) -> None:
     for place, strategy in enumerate(study.strategies):
         _at(f"strategies[{place}]", partial(strategies.resolve, strategy, protocol))
     _at("objective", partial(objectives.get, study.objective))
+    _check_fit(study)
     check_writable(study.folder)
+
+
+def _check_fit(study: Study) -> None:
+    """What only the combination of classifier, setting and objective can tell."""
+    from lalbench import classifiers, objectives
+
+    needs = objectives.get(study.objective).needs
+    weighted = [setting.name for setting in study.settings if setting.fit_weights != "none"]
+    for place, spec in enumerate(study.classifiers):
+        classifier = classifiers.get(spec, protocol=study.protocol)
+        title = type(classifier).__name__
+        if needs == "probabilities" and not hasattr(classifier, "predict_proba"):
+            raise UserError(
+                f"classifiers[{place}]",
+                f"{title} gives no probabilities, which the objective needs",
+                "choose an objective of predictions or a classifier with predict_proba",
+            )
+        if weighted and "sample_weight" not in signature(classifier.fit).parameters:
+            raise UserError(
+                f"classifiers[{place}]",
+                f"{title}.fit takes no sample_weight, which the setting {weighted[0]} needs",
+                "leave the setting out or use another classifier",
+            )
 
 
 def check_writable(folder: Path) -> None:

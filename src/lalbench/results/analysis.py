@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lalbench import protocols
-from lalbench.config import Study
+from lalbench.config import ObjectiveSpec, Study
 from lalbench.results import roles as role_names
 from lalbench.results.records import Records, load
 from lalbench.results.summaries import Runs, auac, unit_means
@@ -53,8 +53,9 @@ class Analysis:
     def objective(self) -> str:
         """What the objective is called in headings."""
         spec = self.study.objective
-        name = spec.function.replace(":", ".").rpartition(".")[2] if spec.function else spec.name
-        return name.replace("_", " ")
+        unnamed = spec.function is not None and spec.name == ObjectiveSpec().name
+        path = (spec.function or "").replace(":", ".") if unnamed else spec.name
+        return path.rpartition(".")[2].replace("_", " ")
 
     @property
     def random(self) -> str | None:

@@ -143,6 +143,10 @@ def penalty_table(analysis: Analysis) -> pd.DataFrame:
     return table[["classifier", *[name for name in table.columns if name != "classifier"]]]
 
 
+LEAST_UNITS = 3
+"""Fewer combinations of data set and setting rank nobody: one alone, resampled, is always certain."""
+
+
 def across_table(analysis: Analysis) -> pd.DataFrame:
     """Per classifier: Friedman's test over (data set, setting), and how firm the ranking is.
 
@@ -168,9 +172,10 @@ def across_table(analysis: Analysis) -> pd.DataFrame:
 
 def _firmness(analysis: Analysis, classifier: str, means: pd.DataFrame) -> dict[str, object]:
     firm = rankings.robustness(means)
+    too_few = len(means) < LEAST_UNITS
     leader = max(firm.leaders, key=lambda name: firm.leaders[name])
     found: dict[str, object] = {
-        "first": "tie" if firm.tie else leader,
+        "first": "tie" if firm.tie or too_few else leader,
         "leads_most": leader,
         "leads_share": firm.leaders[leader],
         "tau": firm.tau,

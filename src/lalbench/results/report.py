@@ -98,6 +98,9 @@ def findings(analysis: Analysis) -> list[str]:
             continue
         share = f"{100 * row['leads_share']:.0f} %"
         where = f"{row['classifier']}: over {row['units']} combinations of data set and setting, "
+        if row["units"] < overall.LEAST_UNITS:
+            found.append(f"{where}which are too few to rank. {_against_random(analysis, row)}")
+            continue
         if row["first"] == "tie":
             text = f"no strategy is clearly first by mean rank; {leader} leads in {share}"
         else:
