@@ -144,7 +144,7 @@ def penalty_table(analysis: Analysis) -> pd.DataFrame:
 
 
 LEAST_UNITS = 3
-"""Fewer combinations of data set and setting rank nobody: one alone, resampled, is always certain."""
+"""Fewer combinations of data set and setting rank nobody: one alone is always certain."""
 
 
 def across_table(analysis: Analysis) -> pd.DataFrame:
