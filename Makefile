@@ -31,7 +31,7 @@ study: install ## run a study: make study STUDY=studies/npal-tabular.yaml CORES=
 	snakemake --config study=$(STUDY) --cores $(CORES) $(ARGS)
 
 test: dev ## run the tests
-	pytest -q -n $(CORES) --dist loadgroup $(ARGS)
+	pytest -q -n $(CORES) $(ARGS)
 
 lint: dev ## check format, style, types and the workflow
 	ruff check .

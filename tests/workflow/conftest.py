@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -105,7 +107,11 @@ class Checkout:
     def run(self, *arguments: str, code: int = 0, **environment: str) -> tuple[str, str]:
         """Output and messages of a Snakemake that ends with ``code``."""
         process = self.start(*arguments, **environment)
-        output, messages = process.communicate(timeout=300)
+        try:
+            output, messages = process.communicate(timeout=1200)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
         assert process.returncode == code, messages
         return output, messages
 
@@ -118,7 +124,7 @@ class Checkout:
         assert {line[-1] for line in lines[1:]} <= {"no update", "update pending"}
         return {job(Path(line[0])) for line in lines[1:] if line[-1] == "update pending"}
 
-    def wait_for(self, name: str, process: subprocess.Popen[str], seconds: float = 240) -> None:
+    def wait_for(self, name: str, process: subprocess.Popen[str], seconds: float = 1200) -> None:
         """Returns when a file exists; fails when ``process`` or the time ends first."""
         end = time.monotonic() + seconds
         while not (self.folder / name).exists():
@@ -138,26 +144,48 @@ def job(output: Path) -> str:
 
 
 @pytest.fixture(scope="session")
-def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of this checkout with the tiny study, before any run."""
-    folder = tmp_path_factory.mktemp("sources") / "checkout"
-    folder.mkdir()
-    shutil.copy2(HERE / "Snakefile", folder)
-    for part in ("envs", "profiles", "workflow", "src/lalbench"):
-        shutil.copytree(HERE / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / "config.yaml").write_text(yaml.safe_dump(STUDY))
-    (folder / "patient.py").write_text(PATIENT)
-    return folder
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all processes of one run of the tests share."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
 
 @pytest.fixture(scope="session")
-def finished(sources: Path, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+def sources(shared: Path) -> Path:
+    """A copy of this checkout with the tiny study, before any run."""
+
+    def make(folder: Path) -> None:
+        folder.mkdir()
+        shutil.copy2(HERE / "Snakefile", folder)
+        for part in ("envs", "profiles", "workflow", "src/lalbench"):
+            ignore = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(HERE / part, folder / part, ignore=ignore)
+        (folder / "config.yaml").write_text(yaml.safe_dump(STUDY))
+        (folder / "patient.py").write_text(PATIENT)
+
+    return once(shared / "sources", make)
+
+
+@pytest.fixture(scope="session")
+def finished(shared: Path, sources: Path) -> Checkout:
     """The tiny study, run to its end on two cores; not to be changed."""
-    folder = tmp_path_factory.mktemp("finished") / "checkout"
-    shutil.copytree(sources, folder)
-    checkout = Checkout(folder)
-    checkout.run("--cores", "2")
-    return checkout
+
+    def make(folder: Path) -> None:
+        shutil.copytree(sources, folder)
+        Checkout(folder).run("--cores", "2")
+
+    return Checkout(once(shared / "finished", make))
+
+
+def once(folder: Path, make: Callable[[Path], None]) -> Path:
+    """Makes a folder in the first process that asks for it; the others wait."""
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = folder.with_suffix(".done")
+        if not done.exists():
+            make(folder)
+            done.touch()
+    return folder
 
 
 @pytest.fixture

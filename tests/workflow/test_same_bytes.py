@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
+pytestmark = pytest.mark.workflow
 
 # Measured seconds and what shows them, and the finished trials of killed jobs.
 DIFFERENT = {"timings", "logs", "benchmarks", "report.html", "cache"}
