@@ -147,9 +147,17 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def panels(width: float, height: float, rows: int, columns: int) -> tuple[Figure, Any]:
-    """A figure with rows × columns panels, ``axes[row, column]``; ``height`` is that of a row."""
+    """A figure with rows × columns panels, ``axes[row, column]``; ``height`` is that of a row.
+
+    The data sets of the rows have annotated sets of their own sizes, so only a row shares its axis.
+    """
+    from matplotlib.ticker import MaxNLocator
+
     figure = new_figure(width, height * rows + 0.9)
-    return figure, figure.subplots(rows, columns, squeeze=False, sharex=True)
+    axes = figure.subplots(rows, columns, squeeze=False, sharex="row")
+    for panel in axes.flat:
+        panel.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
+    return figure, axes
 
 
 def label_panels(
