@@ -116,7 +116,7 @@ def test_improvements_are_the_oracles(make, fit_weights):
     X, y = annotated(n_rare=15, n_common=25)
     scorer = scorer_of()
     found = simulate(X, y, scorer, make, fit_weights, n_simulations=6, rng=np.random.default_rng(3))
-    assert found.engine == oracle.choose_engine(make(), y, scorer)
+    assert found.engine == oracle.choose_engine(make(), scorer)
     weights = None if fit_weights is None else fit_weights[y]
     for mask, base, improvements in zip(
         found.annotated_mask, found.base_scores, found.improvements, strict=True

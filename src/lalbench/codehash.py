@@ -27,11 +27,20 @@ from pathlib import Path
 
 PACKAGE = "lalbench"
 ROOT = Path(__file__).resolve().parent
-LIBRARIES = ("numpy", "scipy", "scikit-learn", "torch")
+LIBRARIES = ("numpy", "scipy", "scikit-learn", "torch", "numba")
 
 PLUMBING = frozenset(
     f"{PACKAGE}{name}"
-    for name in ("", ".codehash", ".config", ".errors", ".grid", ".progress", ".provenance")
+    for name in (
+        "",
+        ".codehash",
+        ".compute",
+        ".config",
+        ".errors",
+        ".grid",
+        ".progress",
+        ".provenance",
+    )
 )
 """Modules that decide which jobs there are and how they report, but compute nothing."""
 

@@ -251,6 +251,24 @@ class Blocks(_Model):
     learned: int = Field(default=3, ge=1, description="Strategies that train a network.")
 
 
+class ComputeSpec(_Model):
+    """Where and with how much to compute; never changes a result, and reruns nothing."""
+
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto", description="auto: CUDA where there is a device, else the CPU."
+    )
+    memory: int = Field(
+        default=256, ge=1, description="MiB that the temporary arrays of an oracle may take."
+    )
+    processes: int = Field(
+        default=1, ge=1, description="Processes of an oracle that refits one by one."
+    )
+    threads: int = Field(default=1, ge=1, description="CPU threads of torch in one job.")
+    cache: bool = Field(
+        default=True, description="Keep oracle tables below the results folder and use them again."
+    )
+
+
 class Figures(_Model):
     """Style of the figures; changing it reruns only them and the report."""
 
@@ -279,6 +297,7 @@ class Study(_Model):
     steps: int = Field(default=10, ge=1)
     budget: int = Field(default=1, ge=1, description="Points acquired per step.")
     blocks: Blocks = Blocks()
+    compute: ComputeSpec = ComputeSpec()
     figures: Figures = Figures()
 
     @field_validator("datasets", "settings", "classifiers", "strategies")
@@ -294,6 +313,11 @@ class Study(_Model):
     def folder(self) -> Path:
         """Where this study's files go: ``<results>/<study>``."""
         return Path(self.results) / self.study
+
+    @property
+    def tables_folder(self) -> Path:
+        """Where oracle tables are kept for all studies of a results folder."""
+        return Path(self.results) / ".cache" / "oracle"
 
     def dataset(self, label: str) -> DatasetSpec:
         """The data set labelled ``label``."""

@@ -105,7 +105,6 @@ def simulate(
     draws: Literal["named", "released"] = "named",
     rng: Generator,
     engine: str = "auto",
-    n_jobs: int = 1,
 ) -> Episodes:
     """Draws subsets of the annotated points and scores the rest with the oracle.
 
@@ -126,7 +125,7 @@ def simulate(
             the released code (docs/protocols.md [17]); ``rng`` is then a
             :class:`lalbench.seeds.PublishedGenerator`.
         rng: source of all randomness.
-        engine, n_jobs: of the oracle (:func:`lalbench.oracle.improvements`).
+        engine: of the oracle (:func:`lalbench.oracle.improvements`).
 
     Raises:
         UserError: options that cannot be used, fewer than two classes, or a subset of fewer than
@@ -153,7 +152,6 @@ def simulate(
         scorer,
         sample_weight=_row_weights(fit_weights, labels),
         engine=engine,
-        n_jobs=n_jobs,
     )
     return Episodes(masks, found.improvements, found.base_scores, n_rejected, found.engine)
 

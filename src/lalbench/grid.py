@@ -182,7 +182,7 @@ def stage_parameters(study: Study, stage: Stage, **labels: str) -> dict[str, Any
             stage has them.
     """
     if stage in ("tables", "figures", "report", "manifest"):
-        ignored = {"mirrors", "blocks", "results"}
+        ignored = {"mirrors", "blocks", "results", "compute"}
         ignored |= {"figures"} if stage == "tables" else set()
         ignored |= {"description"} if stage in ("tables", "figures") else set()
         return study.model_dump(mode="json", by_alias=True, exclude=ignored)

@@ -300,7 +300,7 @@ class _Loop:
         needs = self.strategy.needs
         if Need.CLASSIFIER not in needs or not needs & {Need.REWARD_SET, Need.TEST_SET}:
             return ""
-        return oracle.choose_engine(self.classifier, self.problem.y, self._test_scorer)
+        return oracle.choose_engine(self.classifier, self._test_scorer)
 
 
 def simulate_episodes(strategy: Any, state: LearningState, streams: Streams, step: int) -> Any:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression as TheirLogisticRegression
 
-from lalbench import oracle
+from lalbench import compute, oracle
 from lalbench.classifiers.logistic import LogisticRegression
 from lalbench.classifiers.newton import NotConvergedError
 from lalbench.objectives import Scorer
@@ -110,7 +110,8 @@ def test_blocks_do_not_change_scores(monkeypatch, n, d):
     X, y = problem(5, n, d)
     scorer, masks = evaluation(5, d, "weighted_accuracy"), masks_of(5, y, 12)
     whole = oracle.refit_scores("logistic_regression", X, y, masks, scorer)
-    small = oracle.refit_scores("logistic_regression", X, y, masks, scorer, memory=20_000)
+    with compute.using(memory=20_000):
+        small = oracle.refit_scores("logistic_regression", X, y, masks, scorer)
     monkeypatch.setattr(logistic, "_CANDIDATES", 7)
     few = oracle.refit_scores("logistic_regression", X, y, masks, scorer)
     for other in (small, few):

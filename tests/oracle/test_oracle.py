@@ -10,7 +10,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC
 
-from lalbench import classifiers, oracle
+from lalbench import classifiers, compute, oracle
 from lalbench.classifiers.logistic import LogisticRegression
 from lalbench.errors import UserError
 from lalbench.objectives import Scorer
@@ -86,7 +86,7 @@ def test_improvements_of_probabilities(name):
 def test_three_classes_by_the_reference(make):
     X, y = data(3, 40, n_classes=3)
     scorer = scorer_of(3, n_classes=3)
-    assert oracle.choose_engine(make(), y, scorer) == "reference"
+    assert oracle.choose_engine(make(), scorer) == "reference"
     found = oracle.improvements(make(), X[:15], y[:15], X[15:], y[15:], scorer)
     expected = plain_loop(make, X[:15], y[:15], X[15:], y[15:], scorer)
     np.testing.assert_allclose(found, expected, atol=1e-12)
@@ -184,15 +184,14 @@ def test_weights_that_do_not_tell_the_candidates_weight():
     ],
 )
 def test_choice_of_the_engine(classifier, engine):
-    _, y = data(9, 10)
-    assert oracle.choose_engine(classifier, y, scorer_of(9)) == engine
+    assert oracle.choose_engine(classifier, scorer_of(9)) == engine
 
 
 def test_a_subclass_may_do_anything_so_it_gets_the_reference():
     class Own(LogisticRegression):
         pass
 
-    assert oracle.choose_engine(Own(), [0, 1], scorer_of(9)) == "reference"
+    assert oracle.choose_engine(Own(), scorer_of(9)) == "reference"
 
 
 def test_their_logistic_regression_gets_its_exact_optimum():
@@ -262,7 +261,8 @@ def test_reference_does_not_depend_on_the_number_of_processes():
     scorer = scorer_of(15, n_classes=3)
     forest = RandomForestClassifier(4, random_state=1)
     one = oracle.refit_scores(forest, X, y, masks, scorer)
-    two = oracle.refit_scores(forest, X, y, masks, scorer, n_jobs=2)
+    with compute.using(processes=2):
+        two = oracle.refit_scores(forest, X, y, masks, scorer)
     np.testing.assert_array_equal(one.scores, two.scores)
     np.testing.assert_array_equal(one.base_scores, two.base_scores)
     assert one.engine == "reference"

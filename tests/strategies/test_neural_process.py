@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from lalbench import classifiers
+from lalbench import classifiers, compute
 from lalbench.episodes import Episodes
 from lalbench.errors import CorruptFileError, UserError
 from lalbench.objectives import Scorer
@@ -19,7 +19,7 @@ from lalbench.seeds import PublishedGenerator
 from lalbench.strategies.base import LearningState, Need
 from lalbench.strategies.neural_process import NeuralProcess
 
-QUICK = {"n_simulations": 12, "epochs": 2, "device": "cpu"}
+QUICK = {"n_simulations": 12, "epochs": 2}
 
 
 def make_state(n_annotated: int = 20, n_pool: int = 30, seed: int = 0) -> LearningState:
@@ -72,7 +72,7 @@ class FixedPrediction:
     def __init__(self, mu: list[float], sigma: list[float]) -> None:
         self.found = np.array(mu), np.array(sigma)
 
-    def predict(self, context: Any, targets: Any, compute: Any) -> Any:
+    def predict(self, context: Any, targets: Any) -> Any:
         assert len(targets.X) == len(self.found[0])
         return self.found
 
@@ -277,12 +277,10 @@ def test_what_it_needs() -> None:
         ("simulation_size", "floor", "choose one of"),
         ("draws", "legacy", "choose one of"),
         ("input_scaling", None, "choose one of"),
-        ("device", "gpu", "choose one of|did you mean"),
         ("n_simulations", 0, "an integer ≥ 1"),
         ("n_simulations", True, "an integer ≥ 1"),
         ("epochs", 1.5, "an integer ≥ 1"),
         ("batch_size", -1, "an integer ≥ 1"),
-        ("threads", "two", "an integer ≥ 1"),
         ("width", 30, "a positive multiple of 8"),
         ("learning_rate", 0.0, "a number above 0"),
         ("learning_rate", float("nan"), "a number above 0"),
@@ -310,5 +308,5 @@ def test_absent_cuda_is_one_clear_error(
     known: LearningState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(UserError, match="device: cuda is asked for"):
-        NeuralProcess(device="cuda").select(known, 1, rng())
+    with pytest.raises(UserError, match="device: cuda is asked for"), compute.using(device="cuda"):
+        NeuralProcess().select(known, 1, rng())

@@ -22,7 +22,7 @@ from lalbench.strategies.base import LabelOracle, LearningState, Need, Selection
 from lalbench.strategies.subsample import Subsample
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "strategies.md"
-QUICK = {"n_simulations": 6, "epochs": 1, "device": "cpu"}
+QUICK = {"n_simulations": 6, "epochs": 1}
 ADAPTED = ["skactiveml.pool:CoreSet", "skactiveml.pool:UncertaintySampling"]
 ADAPTED += ["skactiveml.pool:TypiClust"]
 SUBSAMPLED = [f"subsample {name}" for name in strategies.names()]

@@ -104,7 +104,7 @@ def test_signals_are_those_of_the_part(make_state: Callable[..., LearningState])
 
 
 def test_the_learner_is_reachable(make_state: Callable[..., LearningState]) -> None:
-    inner = NeuralProcess(n_simulations=6, epochs=1, device="cpu", refit="once")
+    inner = NeuralProcess(n_simulations=6, epochs=1, refit="once")
     strategy = Subsample(inner, 9)
     assert strategy.needs == inner.needs
     assert strategy.refit == "once"

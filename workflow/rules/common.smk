@@ -94,24 +94,11 @@ def user_file(wildcards):
     return [path] if path else []
 
 
-def cpu_threads(wildcards):
-    """Threads of a job: those that the study gives its strategy."""
-    return int(STUDY.strategy(wildcards.strategy).options.get("threads", 1))
-
-
-def gpus(wildcards):
-    """GPUs that a job asks for: one where the study says ``device: cuda``."""
-    return int(asks_for_gpu(STUDY.strategy(wildcards.strategy)))
-
-
-def asks_for_gpu(strategy):
-    return strategy.options.get("device") == "cuda"
-
+CPU_THREADS = max(STUDY.compute.threads, STUDY.compute.processes)
+GPUS = int(STUDY.compute.device == "cuda")
 
 # Only read under --software-deployment-method conda.
 ENVIRONMENT = "../../envs/lalbench-cpu.yaml"
-NETWORK_ENVIRONMENT = (
-    "../../envs/lalbench-cuda.yaml" if any(map(asks_for_gpu, STUDY.strategies)) else ENVIRONMENT
-)
+NETWORK_ENVIRONMENT = "../../envs/lalbench-cuda.yaml" if GPUS else ENVIRONMENT
 CELL_LABELS = labels("dataset", "setting", "classifier", "strategy", "block")
 SOFTWARE = codehash.software_hash()

@@ -15,7 +15,7 @@ rule episodes:
         strategy=one_of(LEARNED),
     conda:
         ENVIRONMENT
-    threads: 1
+    threads: CPU_THREADS
     resources:
         mem_mb=4000,
         runtime=lambda wildcards, attempt: 120 * attempt,

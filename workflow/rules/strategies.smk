@@ -16,11 +16,11 @@ rule learn:
         strategy=one_of(LEARNED),
     conda:
         NETWORK_ENVIRONMENT
-    threads: cpu_threads
+    threads: CPU_THREADS
     resources:
         mem_mb=4000,
         runtime=lambda wildcards, attempt: 120 * attempt,
-        gpu=gpus,
+        gpu=GPUS,
     params:
         study=STUDY_FILE,
         results=RESULTS_OPTION,

@@ -17,7 +17,7 @@ rule trials:
         strategy=one_of(OTHERS),
     conda:
         ENVIRONMENT
-    threads: 1
+    threads: CPU_THREADS
     resources:
         mem_mb=4000,
         runtime=lambda wildcards, attempt: 240 * attempt,
@@ -51,11 +51,11 @@ rule learned_trials:
         strategy=one_of(LEARNED),
     conda:
         NETWORK_ENVIRONMENT
-    threads: cpu_threads
+    threads: CPU_THREADS
     resources:
         mem_mb=4000,
         runtime=lambda wildcards, attempt: 480 * attempt,
-        gpu=gpus,
+        gpu=GPUS,
     params:
         study=STUDY_FILE,
         results=RESULTS_OPTION,

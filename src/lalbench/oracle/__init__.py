@@ -1,11 +1,14 @@
 """The myopic oracle: how much an objective improves when one candidate's label is added.
 
 Algorithm 2 of Bakker, van Hoof and Welling (2023): refit the classifier with each candidate added
-in turn and score it on the evaluation set of the scorer. Two engines give the same improvements:
+in turn and score it on the evaluation set of the scorer. All engines give the same improvements:
 
-- ``logistic``: all candidates of two-class L2-penalised logistic regression together, each at the
-  exact optimum (:mod:`lalbench.oracle.logistic`);
+- ``logistic``: all candidates of L2-penalised logistic regression together, each at the exact
+  optimum (:mod:`lalbench.oracle.logistic`);
+- ``svm``: the same for scikit-learn's ``SVC`` (:mod:`lalbench.oracle.svm`);
 - ``reference``: a clone of any classifier per candidate (:mod:`lalbench.oracle.reference`).
+
+Memory, processes and device are those of :func:`lalbench.compute.current`.
 
 Rows of one class cannot be fitted. The classifier of such rows is the one that always predicts that
 class, for both engines; rows of weight 0 do not count.
@@ -24,15 +27,13 @@ from lalbench.errors import UserError, suggest
 if TYPE_CHECKING:
     from lalbench.objectives import Scorer
 
-Engine = Literal["logistic", "reference"]
+Engine = Literal["logistic", "svm", "reference"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
-ENGINES = ("auto", "logistic", "reference")
-MEMORY = 64 * 2**20
-"""Bytes that the temporary arrays of the logistic engine may take."""
+ENGINES = ("auto", "logistic", "svm", "reference")
 
 __all__ = ["Refits", "choose_engine", "improvements", "refit_scores"]
 
@@ -67,7 +68,6 @@ def improvements(
     *,
     sample_weight: ArrayLike | None = None,
     engine: str = "auto",
-    n_jobs: int = 1,
 ) -> FloatArray:
     """The improvement of the objective by each candidate (Bakker et al. 2023, algorithm 2).
 
@@ -80,16 +80,14 @@ def improvements(
         scorer: objective on the evaluation points.
         sample_weight: (n_annotated + n_candidates,) weights in training, annotated rows first; or
             (n_annotated,) with one value per class, which candidates of that class then have too.
-        engine: ``"auto"`` (:func:`choose_engine`), ``"logistic"`` or ``"reference"``.
-        n_jobs: processes of the reference engine; improvements do not depend on it.
+        engine: ``"auto"`` (:func:`choose_engine`), ``"logistic"``, ``"svm"`` or ``"reference"``.
 
     Returns:
         (n_candidates,) float64. Candidates with the same predictions get bit-identical values.
 
     Raises:
-        UserError: arrays that do not fit together, an unknown engine, or ``"logistic"`` where it
-            does not apply.
-        NotConvergedError: the logistic engine could not reach an optimum (unscaled features).
+        UserError: arrays that do not fit together, an unknown engine, or one that does not apply.
+        NotConvergedError: a fast engine could not reach an optimum (unscaled features).
     """
     first, second = np.asarray(X_annotated, np.float64), np.asarray(X_candidates, np.float64)
     if first.ndim != 2 or second.ndim != 2 or first.shape[1] != second.shape[1]:
@@ -113,7 +111,6 @@ def improvements(
         scorer,
         sample_weight=weights,
         engine=engine,
-        n_jobs=n_jobs,
     )
     return found.improvements[0, len(first) :]
 
@@ -127,8 +124,6 @@ def refit_scores(
     *,
     sample_weight: ArrayLike | None = None,
     engine: str = "auto",
-    n_jobs: int = 1,
-    memory: int = MEMORY,
 ) -> Refits:
     """Scores of annotated subsets of the same rows, and of each with one more row.
 
@@ -139,8 +134,7 @@ def refit_scores(
         masks: (S, n) bool, the annotated rows of each subset; the others are its candidates.
         scorer: objective on the evaluation points.
         sample_weight: (n,) weights in training.
-        engine, n_jobs: as in :func:`improvements`.
-        memory: bytes that the temporary arrays of the logistic engine may take.
+        engine: as in :func:`improvements`.
 
     Raises:
         UserError, NotConvergedError: as in :func:`improvements`.
@@ -152,49 +146,41 @@ def refit_scores(
         classifier = classifiers.get(classifier)
     if engine not in ENGINES:
         raise UserError("engine", f'unknown engine "{engine}"', suggest(engine, ENGINES))
-    fast = choose_engine(classifier, labels, scorer) == "logistic"
-    if engine == "logistic" and not fast:
+    chosen = choose_engine(classifier, scorer) if engine == "auto" else engine
+    module = _module(chosen)
+    if chosen != "reference" and not module.applies(classifier, scorer):
         raise UserError(
             "engine",
-            f'"logistic" with {type(classifier).__name__} and {scorer.n_classes} classes',
-            "it is for L2-penalised logistic regression with an intercept and two classes; "
-            'use "auto"',
+            f'"{chosen}" with {type(classifier).__name__} and {scorer.n_classes} classes',
+            f'{module.APPLIES_TO}; use "auto"',
         )
-    if fast and engine != "reference":
-        from lalbench.oracle import logistic
-
-        base, after = logistic.score_refits(
-            float(classifier.C), rows, labels, subsets, scorer, weights, memory
-        )
-        return Refits(base, after, "logistic")
-    from lalbench.oracle import reference
-
-    base, after = reference.score_refits(classifier, rows, labels, subsets, scorer, weights, n_jobs)
-    return Refits(base, after, "reference")
+    base, after = module.score_refits(classifier, rows, labels, subsets, scorer, weights)
+    return Refits(base, after, chosen)  # type: ignore[arg-type]
 
 
-def choose_engine(classifier: Any, y: ArrayLike, scorer: Scorer) -> Engine:
-    """The engine that ``"auto"`` takes.
-
-    ``"logistic"`` for two classes and a logistic regression whose optimum is that of
-    ``C · Σ s_i logloss_i + ‖w‖² / 2`` with a free intercept: ours with any solver (the oracle uses
-    the optimum also where the classifier stops earlier, docs/protocols.md [12]), and scikit-learn's
-    with its default penalty and no class weights.
+def choose_engine(classifier: Any, scorer: Scorer) -> Engine:
+    """The engine that ``"auto"`` takes: the fast one that applies, else ``"reference"``.
 
     Args:
         classifier: a name or a classifier.
-        y: labels of the rows; all must be 0 or 1.
         scorer: objective with the number of classes.
     """
-    labels = np.asarray(y)
-    two_classes = scorer.n_classes == 2 and bool(np.isin(labels, (0, 1)).all())
     if isinstance(classifier, str):
         from lalbench import classifiers
 
         classifier = classifiers.get(classifier)
-    from lalbench.oracle.logistic import is_logistic
+    from lalbench.oracle import logistic, svm
 
-    return "logistic" if two_classes and is_logistic(classifier) else "reference"
+    if logistic.applies(classifier, scorer):
+        return "logistic"
+    return "svm" if svm.applies(classifier, scorer) else "reference"
+
+
+def _module(engine: str) -> Any:
+    # imported only where used, and by name, so that their code counts for the stages (codehash)
+    from lalbench.oracle import logistic, reference, svm
+
+    return {"logistic": logistic, "svm": svm, "reference": reference}[engine]
 
 
 def _expand_weights(sample_weight: ArrayLike, y: IntArray, y_candidates: IntArray) -> FloatArray:

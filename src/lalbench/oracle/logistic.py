@@ -23,6 +23,7 @@ from scipy.special import expit
 
 from lalbench.classifiers.logistic import LogisticRegression
 from lalbench.classifiers.newton import NotConvergedError
+from lalbench.compute import current
 from lalbench.oracle.reference import constant_score
 from lalbench.oracle.secant import refine
 from lalbench.oracle.stacked_newton import (
@@ -43,8 +44,20 @@ _CANDIDATES = 2000
 """Refits solved together: enough to outweigh the interpreter, few enough for the cache."""
 
 
-def is_logistic(classifier: Any) -> bool:
-    """Whether the optimum of ``classifier`` is the one that this engine computes."""
+APPLIES_TO = "it is for L2-penalised logistic regression with an intercept and two classes"
+
+
+def applies(classifier: Any, scorer: Scorer) -> bool:
+    """Whether the optimum of ``classifier`` is the one that this engine computes.
+
+    That is the one of ``C · Σ s_i logloss_i + ‖w‖² / 2`` with a free intercept: our logistic
+    regression with any solver (the oracle uses the optimum also where the classifier stops earlier,
+    docs/protocols.md [12]), and scikit-learn's with its default penalty and no class weights.
+    """
+    return scorer.n_classes == 2 and _is_logistic(classifier)
+
+
+def _is_logistic(classifier: Any) -> bool:
     if type(classifier) is LogisticRegression:
         return True
     # without scikit-learn loaded it cannot be one of its classifiers
@@ -64,24 +77,22 @@ def is_logistic(classifier: Any) -> bool:
 
 
 def score_refits(
-    C: float,
+    classifier: Any,
     X: FloatArray,
     y: IntArray,
     masks: BoolArray,
     scorer: Scorer,
     weights: FloatArray | None,
-    memory: int,
 ) -> tuple[FloatArray, FloatArray]:
     """Scores of every annotated subset and of each of them with one more row.
 
     Args:
-        C: inverse strength of the penalty.
+        classifier: one that :func:`applies`.
         X: (n, d) finite features.
         y: (n,) labels 0 or 1.
         masks: (S, n) annotated rows of each subset; the others are its candidates.
         scorer: the objective.
         weights: (n,) sample weights, or None.
-        memory: bytes that temporary arrays may take.
 
     Returns:
         (S,) scores of the subsets; (S, n) scores with the candidate added, NaN where ``masks``.
@@ -89,7 +100,8 @@ def score_refits(
     Raises:
         NotConvergedError: an optimum was not reached.
     """
-    engine = _Engine.prepare(C, X, y, scorer, weights)
+    memory = current().memory
+    engine = _Engine.prepare(float(classifier.C), X, y, scorer, weights)
     heavy = masks & (engine.weights > 0)
     both = (heavy & (y == 1)).any(axis=1) & (heavy & (y == 0)).any(axis=1)
     base, after = np.empty(len(masks)), np.full(masks.shape, np.nan)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lalbench.classifiers import clone, probabilities
+from lalbench.compute import current
 from lalbench.errors import UserError
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ def score_refits(
     masks: BoolArray,
     scorer: Scorer,
     weights: FloatArray | None,
-    n_jobs: int = 1,
 ) -> tuple[FloatArray, FloatArray]:
     """Scores of every annotated subset and of each of them with one more row.
 
@@ -41,7 +41,6 @@ def score_refits(
         masks: (S, n) annotated rows of each subset; the others are its candidates.
         scorer: the objective.
         weights: (n,) sample weights, or None.
-        n_jobs: processes; scores do not depend on it.
 
     Returns:
         (S,) scores of the subsets; (S, n) scores with the candidate added, NaN where ``masks``.
@@ -61,6 +60,7 @@ def score_refits(
         [np.append(everything, subsets), np.append(np.full(len(masks), _BASE), candidates)]
     )
     shared = (classifier, X, y, masks, scorer, weights)
+    n_jobs = current().processes
     if n_jobs == 1:
         scores = _score_fits(*shared, fits)
     else:

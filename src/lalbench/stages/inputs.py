@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
+from lalbench.compute import Compute, using
+from lalbench.config import Study
 from lalbench.problems import Problem
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -31,6 +34,20 @@ class Inputs:
         """The labels, as :func:`lalbench.grid.stage_parameters` takes them."""
         names = ("dataset", "setting", "classifier", "strategy", "block")
         return {name: getattr(self, name) for name in names}
+
+
+def computing(study: Study) -> AbstractContextManager[Compute]:
+    """Puts what the study says under ``compute`` in force inside the block."""
+    wanted = study.compute
+    return using(
+        Compute(
+            device=wanted.device,
+            memory=wanted.memory * 2**20,
+            processes=wanted.processes,
+            threads=wanted.threads,
+            cache=study.tables_folder if wanted.cache else None,
+        )
+    )
 
 
 def select_pair(arrays: Arrays, problem: Problem) -> dict[str, NDArray[Any]]:

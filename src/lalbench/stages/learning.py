@@ -15,7 +15,7 @@ from lalbench.problems import Problem
 from lalbench.progress import progress
 from lalbench.seeds import Streams
 from lalbench.stages import problems as problem_stage
-from lalbench.stages.inputs import Arrays, Inputs, prefix, select_pair
+from lalbench.stages.inputs import Arrays, Inputs, computing, prefix, select_pair
 from lalbench.strategies.base import LearningState
 
 
@@ -56,7 +56,8 @@ def _each_problem(
         strategy = trials.resolve_strategy(problem, study.strategy(inputs.strategy))
         state = trials.first_state(problem, spec, strategy)
         streams = Streams(problem.data_seed, problem.seed, problem.study_seed)
-        arrays = work(problem, strategy, state, streams)
+        with computing(study):
+            arrays = work(problem, strategy, state, streams)
         found |= {prefix(problem) + name: array for name, array in arrays.items()}
     found["provenance"] = np.array(provenance.as_text(provenance.of(study, stage, **inputs.labels)))
     files.write_npz(output, found)

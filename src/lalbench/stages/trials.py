@@ -20,7 +20,7 @@ from lalbench.errors import CorruptFileError, LalbenchError
 from lalbench.problems import Problem
 from lalbench.progress import progress
 from lalbench.stages import problems as problem_stage
-from lalbench.stages.inputs import Inputs, select_pair
+from lalbench.stages.inputs import Inputs, computing, select_pair
 
 
 def run(
@@ -80,15 +80,16 @@ def _run_one(
     if networks is not None:
         known = strategy.learned_from_arrays(select_pair(networks, problem))  # type: ignore[attr-defined]
     try:
-        return trials.simulate_trial(
-            problem,
-            study.classifier(inputs.classifier),
-            strategy,
-            steps=study.steps,
-            budget=study.budget,
-            learned=known,
-            names=names,
-        )
+        with computing(study):
+            return trials.simulate_trial(
+                problem,
+                study.classifier(inputs.classifier),
+                strategy,
+                steps=study.steps,
+                budget=study.budget,
+                learned=known,
+                names=names,
+            )
     except (LalbenchError, OSError, MemoryError):
         raise
     except Exception as error:  # noqa: BLE001

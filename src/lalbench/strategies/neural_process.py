@@ -25,7 +25,7 @@ from lalbench.strategies.ties import Ranking, Ties
 
 if TYPE_CHECKING:
     from lalbench.episodes import Episodes
-    from lalbench.learners.neural_process import Compute, LearnedNeuralProcess, Points, Refits
+    from lalbench.learners.neural_process import LearnedNeuralProcess, Points, Refits
 
 _CHOICES = {
     "simulation_size": ("round", "truncate"),
@@ -33,9 +33,8 @@ _CHOICES = {
     "input_scaling": ("per_feature", "global_divisor"),
     "refit": ("every_step", "once"),
     "ties": get_args(Ties),
-    "device": ("auto", "cpu", "cuda"),
 }
-_COUNTS = ("n_simulations", "epochs", "batch_size", "threads")
+_COUNTS = ("n_simulations", "epochs", "batch_size")
 _SWITCHES = (
     "context_labels",
     "classifier_probabilities",
@@ -70,8 +69,6 @@ class NeuralProcess:
         standardise_targets: improvements are standardised for the training.
         context_rewards: leave-one-out improvements of annotated points enter the network as y.
         acquisition_std: k of the acquisition by mean + k standard deviations.
-        device: ``auto`` is CUDA where there is one.
-        threads: CPU threads of torch.
 
     Raises:
         UserError: a value that cannot be used.
@@ -96,8 +93,6 @@ class NeuralProcess:
     standardise_targets: bool = False
     context_rewards: bool = False
     acquisition_std: float = 0.0
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    threads: int = 1
 
     def __post_init__(self) -> None:
         for name, choices in _CHOICES.items():
@@ -187,9 +182,7 @@ class NeuralProcess:
 
         learned: LearnedNeuralProcess = _given(state.learned, "learned")
         extra = state.probabilities if self.classifier_probabilities else None
-        mu, sigma = learned.predict(
-            self._context(state), Points(state.X_pool, extra), self._compute()
-        )
+        mu, sigma = learned.predict(self._context(state), Points(state.X_pool, extra))
         scores = mu + self.acquisition_std * sigma
         ranking = Ranking.draw(self.ties, state.pool_ids, rng)
         return Selection(ranking.top(scores, budget), scores)
@@ -232,13 +225,7 @@ class NeuralProcess:
             n_classes=state.n_classes if self.context_labels else 0,
             standardise=self.standardise_targets,
             training=TrainingOptions(self.epochs, self.batch_size, self.learning_rate),
-            compute=self._compute(),
         )
-
-    def _compute(self) -> Compute:
-        from lalbench.learners.neural_process import Compute
-
-        return Compute(self.device, self.threads)
 
 
 def _refits(state: LearningState) -> Refits:

@@ -10,9 +10,9 @@ import torch
 from scipy.stats import spearmanr
 
 from lalbench import files
+from lalbench.compute import Compute, using
 from lalbench.errors import CorruptFileError, UserError
 from lalbench.learners.neural_process import (
-    Compute,
     Examples,
     InputScaler,
     LearnedNeuralProcess,
@@ -21,8 +21,6 @@ from lalbench.learners.neural_process import (
     TrainingOptions,
     fit_neural_process,
 )
-
-CPU = Compute(device="cpu")
 
 
 def make_examples(n_problems: int, n: int = 30, d: int = 3, seed: int = 0) -> Examples:
@@ -38,9 +36,7 @@ def make_examples(n_problems: int, n: int = 30, d: int = 3, seed: int = 0) -> Ex
 def fit(
     examples: Examples, *, epochs: int = 3, seed: int = 0, standardise: bool = False
 ) -> LearnedNeuralProcess:
-    options = LearnerOptions(
-        standardise=standardise, training=TrainingOptions(epochs=epochs), compute=CPU
-    )
+    options = LearnerOptions(standardise=standardise, training=TrainingOptions(epochs=epochs))
     scaler = InputScaler.fit(examples.X, "per_feature")
     shuffle = np.random.default_rng(seed).shuffle
     return fit_neural_process(examples, scaler, options, seed, shuffle)
@@ -56,7 +52,7 @@ def test_planted_improvements_are_found() -> None:
     examples = make_examples(300, n=100, d=5)
     learned = fit(examples, epochs=100)
     new = np.random.default_rng(1).normal(size=(300, 5))
-    mu, sigma = learned.predict(Points(examples.X), Points(new), CPU)
+    mu, sigma = learned.predict(Points(examples.X), Points(new))
     assert spearmanr(mu, new[:, 0]).statistic > 0.95
     assert learned.curve.shape == (100,)
     assert learned.curve[-1] < -3.0 < 0.0 < learned.curve[0]
@@ -69,26 +65,26 @@ def test_permuting_targets_permutes_predictions_exactly(learned: LearnedNeuralPr
     X = rng.normal(size=(5000, 3))  # more than one chunk
     X[100:200] = X[:100]  # duplicates
     order = rng.permutation(len(X))
-    mu, sigma = learned.predict(context, Points(X), CPU)
-    mu_permuted, sigma_permuted = learned.predict(context, Points(X[order]), CPU)
+    mu, sigma = learned.predict(context, Points(X))
+    mu_permuted, sigma_permuted = learned.predict(context, Points(X[order]))
     assert np.array_equal(mu[order], mu_permuted)
     assert np.array_equal(sigma[order], sigma_permuted)
     assert np.array_equal(mu[100:200], mu[:100])
-    few, _ = learned.predict(context, Points(X[:7]), CPU)
+    few, _ = learned.predict(context, Points(X[:7]))
     np.testing.assert_allclose(few, mu[:7], atol=1e-6)
 
 
 def test_permuting_the_context_changes_nothing(learned: LearnedNeuralProcess) -> None:
     X, targets = make_examples(1).X, np.random.default_rng(2).normal(size=(50, 3))
-    mu, _ = learned.predict(Points(X), Points(targets), CPU)
-    again, _ = learned.predict(Points(X[::-1]), Points(targets), CPU)
+    mu, _ = learned.predict(Points(X), Points(targets))
+    again, _ = learned.predict(Points(X[::-1]), Points(targets))
     np.testing.assert_allclose(again, mu, atol=1e-6)
 
 
 def test_the_context_matters(learned: LearnedNeuralProcess) -> None:
     X, targets = make_examples(1).X, np.random.default_rng(2).normal(size=(50, 3))
-    mu, _ = learned.predict(Points(X), Points(targets), CPU)
-    other, _ = learned.predict(Points(X[:3]), Points(targets), CPU)
+    mu, _ = learned.predict(Points(X), Points(targets))
+    other, _ = learned.predict(Points(X[:3]), Points(targets))
     assert np.abs(mu - other).max() > 1e-4
 
 
@@ -98,8 +94,8 @@ def test_standardised_training_follows_any_units() -> None:
     other = Examples(examples.X, examples.member, 7 * examples.improvements - 2)
     one, two = (fit(given, epochs=3, standardise=True) for given in (examples, other))
     points = Points(examples.X), Points(np.random.default_rng(2).normal(size=(50, 3)))
-    mu, sigma = one.predict(*points, CPU)
-    mu_two, sigma_two = two.predict(*points, CPU)
+    mu, sigma = one.predict(*points)
+    mu_two, sigma_two = two.predict(*points)
     np.testing.assert_allclose(mu_two, 7 * mu - 2, atol=1e-4)
     np.testing.assert_allclose(sigma_two, 7 * sigma, rtol=1e-4)
     np.testing.assert_allclose(two.curve, one.curve + np.log(7), atol=1e-4)
@@ -167,8 +163,8 @@ def test_cuda_that_is_absent_is_one_clear_error(
     learned: LearnedNeuralProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(UserError, match="device: cuda is asked for"):
-        learned.predict(Points(np.zeros((5, 3))), Points(np.zeros((5, 3))), Compute("cuda"))
+    with pytest.raises(UserError, match="device: cuda is asked for"), using(device="cuda"):
+        learned.predict(Points(np.zeros((5, 3))), Points(np.zeros((5, 3))))
     assert Compute("auto").torch_device().type == "cpu"
 
 
@@ -185,10 +181,11 @@ def test_cuda_learns_the_same() -> None:
     points = Points(examples.X), Points(np.random.default_rng(2).normal(size=(50, 3)))
     scaler = InputScaler.fit(examples.X, "per_feature")
     found = []
-    for compute in (CPU, Compute("cuda")):
-        options = LearnerOptions(training=TrainingOptions(epochs=3), compute=compute)
+    for device in ("cpu", "cuda"):
+        options = LearnerOptions(training=TrainingOptions(epochs=3))
         shuffle = np.random.default_rng(0).shuffle
-        learned = fit_neural_process(examples, scaler, options, 0, shuffle)
-        found.append((learned.curve, *learned.predict(*points, compute)))
+        with using(device=device):
+            learned = fit_neural_process(examples, scaler, options, 0, shuffle)
+            found.append((learned.curve, *learned.predict(*points)))
     for one, other in zip(*found, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-3)

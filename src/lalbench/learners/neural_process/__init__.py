@@ -2,7 +2,6 @@
 
 from lalbench.learners.neural_process.inputs import InputScaler, Refits
 from lalbench.learners.neural_process.learner import (
-    Compute,
     Examples,
     LearnedNeuralProcess,
     LearnerOptions,
@@ -14,7 +13,6 @@ from lalbench.learners.neural_process.training import TrainingOptions
 
 __all__ = [
     "AttentiveNeuralProcess",
-    "Compute",
     "Examples",
     "InputScaler",
     "LearnedNeuralProcess",

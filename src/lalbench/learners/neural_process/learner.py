@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from lalbench.compute import current
 from lalbench.errors import CorruptFileError, UserError
 from lalbench.learners.neural_process.inputs import FloatArray, InputScaler, IntArray
 from lalbench.learners.neural_process.network import AttentiveNeuralProcess
@@ -21,32 +22,8 @@ from lalbench.learners.neural_process.training import (
     train,
 )
 
-DeviceName = Literal["auto", "cpu", "cuda"]
-
 _CHUNK = 4096
 """Targets predicted at a time: the attention of a large pool stays at some megabytes."""
-
-
-@dataclass(frozen=True)
-class Compute:
-    """Where to compute.
-
-    Attributes:
-        device: ``auto`` is the first CUDA device if there is one, else the CPU.
-        threads: CPU threads of torch while it computes.
-    """
-
-    device: DeviceName = "auto"
-    threads: int = 1
-
-    def torch_device(self) -> torch.device:
-        """The device; raises :class:`UserError` when CUDA is asked for and absent."""
-        found = torch.cuda.is_available()
-        if self.device == "cuda" and not found:
-            raise UserError(
-                "device", "cuda is asked for, but torch finds no CUDA device", "use auto or cpu"
-            )
-        return torch.device("cuda" if found and self.device != "cpu" else "cpu")
 
 
 @dataclass(frozen=True)
@@ -132,9 +109,7 @@ class LearnedNeuralProcess:
     y_hidden: int
     curve: FloatArray
 
-    def predict(
-        self, context: Points, targets: Points, compute: Compute | None = None
-    ) -> tuple[FloatArray, FloatArray]:
+    def predict(self, context: Points, targets: Points) -> tuple[FloatArray, FloatArray]:
         """Mean and standard deviation of the improvement of every target.
 
         Equal targets get equal numbers, and a target's numbers do not depend on its position.
@@ -142,7 +117,6 @@ class LearnedNeuralProcess:
         Args:
             context: annotated points, at least one.
             targets: candidates; only ``X`` and ``extra`` are read.
-            compute: device and threads.
 
         Returns:
             (n_targets,) float64 each.
@@ -150,7 +124,7 @@ class LearnedNeuralProcess:
         Raises:
             UserError: the points have another number of features than those of the training.
         """
-        compute = compute or Compute()
+        compute = current()
         device = compute.torch_device()
         given = self._checked(context), self._checked(targets)
         # distinct rows in a canonical order: rounding cannot break ties between equal candidates
@@ -256,14 +230,12 @@ class LearnerOptions:
         standardise: train on improvements with mean 0 and standard deviation 1 over all targets;
             undone in every prediction and in the curve.
         training: epochs, batch size, learning rate.
-        compute: device and threads.
     """
 
     width: int = 32
     n_classes: int = 0
     standardise: bool = False
     training: TrainingOptions = field(default_factory=TrainingOptions)
-    compute: Compute = field(default_factory=Compute)
 
 
 def fit_neural_process(
@@ -282,7 +254,8 @@ def fit_neural_process(
         UserError: CUDA is asked for and absent, or the training diverged.
         ValueError: an improvement of a target is not finite.
     """
-    device = options.compute.torch_device()
+    compute = current()
+    device = compute.torch_device()
     targets = examples.improvements[~examples.member]
     if not np.isfinite(targets).all():
         raise ValueError("an improvement is not finite")
@@ -297,7 +270,7 @@ def fit_neural_process(
         y_hidden=1 if examples.rewards is None and not options.n_classes else options.width,
         generator=torch.Generator().manual_seed(seed),
     ).to(device)
-    with limited_threads(options.compute.threads):
+    with limited_threads(compute.threads):
         curve = train(network, problems, options.training, shuffle)
     weights = {name: part.cpu().numpy().copy() for name, part in network.state_dict().items()}
     return LearnedNeuralProcess(

@@ -1,0 +1,92 @@
+"""Where and with how much to compute: device, memory, processes, threads and the table cache.
+
+None of it changes a result (a GPU rounds differently, docs/performance.md), so it is ambient like
+scikit-learn's configuration: a stage enters :func:`using` with what the study says, and whatever
+computes asks :func:`current`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from lalbench.errors import UserError, suggest
+
+if TYPE_CHECKING:
+    import torch
+
+DeviceName = Literal["auto", "cpu", "cuda"]
+DEVICES: tuple[DeviceName, ...] = ("auto", "cpu", "cuda")
+
+
+@dataclass(frozen=True)
+class Compute:
+    """Where and with how much to compute.
+
+    Attributes:
+        device: ``auto`` is the first CUDA device if there is one, else the CPU.
+        memory: bytes that the temporary arrays of an oracle engine may take.
+        processes: of the reference engine; -1 is one per core.
+        threads: CPU threads of torch.
+        cache: folder of finished oracle tables; None keeps none.
+
+    Raises:
+        UserError: a value that cannot be used.
+    """
+
+    device: DeviceName = "auto"
+    memory: int = 256 * 2**20
+    processes: int = 1
+    threads: int = 1
+    cache: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.device not in DEVICES:
+            raise UserError(
+                "device", f"unknown value {self.device!r}", suggest(self.device, DEVICES)
+            )
+        for name, value in (("memory", self.memory), ("threads", self.threads)):
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise UserError(name, f"cannot use {value!r}", "give an integer ≥ 1")
+        if not isinstance(self.processes, int) or (self.processes < 1 and self.processes != -1):
+            raise UserError("processes", f"cannot use {self.processes!r}", "give 1, 2, … or -1")
+
+    def torch_device(self) -> torch.device:
+        """The device; raises :class:`UserError` when CUDA is asked for and absent."""
+        import torch
+
+        found = torch.cuda.is_available()
+        if self.device == "cuda" and not found:
+            raise UserError(
+                "device", "cuda is asked for, but torch finds no CUDA device", "use auto or cpu"
+            )
+        return torch.device("cuda" if found and self.device != "cpu" else "cpu")
+
+
+_DEFAULT = Compute()
+_current: ContextVar[Compute] = ContextVar("lalbench.compute", default=_DEFAULT)
+
+
+def current() -> Compute:
+    """What is in force here."""
+    return _current.get()
+
+
+@contextmanager
+def using(compute: Compute | None = None, **changes: Any) -> Iterator[Compute]:
+    """Puts ``compute`` (or what is in force) with ``changes`` in force inside the block.
+
+    >>> with using(device="cpu", processes=2) as inside:
+    ...     inside.processes, current() is inside
+    (2, True)
+    """
+    wanted = replace(compute or current(), **changes)
+    token = _current.set(wanted)
+    try:
+        yield wanted
+    finally:
+        _current.reset(token)
