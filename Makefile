@@ -17,7 +17,7 @@ PIP = $(BIN)/python -m pip install --disable-pip-version-check --quiet $(if $(TO
 export PATH := $(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev study test lint format schema reproduction readme-figure lock clean
+.PHONY: help install dev study test lint format schema reproduction readme-figure lock clean-cache clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ readme-figure: install ## run the default study and copy its figure into the man
 
 lock: ## resolve the dependencies afresh and write the lock files
 	envs/lock.sh $(PYTHON) $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+
+clean-cache: install ## delete the oracle tables that all studies of a results folder share
+	python -m lalbench clean-cache $(STUDY)
 
 clean: ## remove the environment and all caches, but no results
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist src/*.egg-info

@@ -56,6 +56,14 @@ def _plan(options: argparse.Namespace) -> None:
     print(plan.describe(_study(options, check_names=True)))
 
 
+def _clean_cache(options: argparse.Namespace) -> None:
+    from lalbench import files
+
+    folder = _study(options).tables_folder
+    n_files, size = files.remove_tree(folder)
+    print(f"{folder}: removed {n_files} oracle tables, {size / 2**20:.1f} MiB")
+
+
 def _schema(options: argparse.Namespace) -> None:
     from lalbench import files
 
@@ -176,6 +184,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, command, text in (
         ("validate", _validate, "check a study file"),
         ("plan", _plan, "say what a study will run"),
+        ("clean-cache", _clean_cache, "delete the oracle tables below a results folder"),
     ):
         sub = _command(commands, name, command, text)
         sub.add_argument("study", help="study file")

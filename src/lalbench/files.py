@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -89,6 +90,14 @@ def read_npz(path: str | os.PathLike[str], prefix: str = "") -> dict[str, NDArra
         raise CorruptFileError(
             f"{path}: cannot be read ({error}); delete it and run again"
         ) from error
+
+
+def remove_tree(folder: Path) -> tuple[int, int]:
+    """Deletes a folder with all that is in it; returns how many files it held, and their bytes."""
+    sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
+    if folder.exists():
+        shutil.rmtree(folder)
+    return len(sizes), sum(sizes)
 
 
 def digest(content: Any) -> str:

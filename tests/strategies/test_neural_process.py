@@ -120,12 +120,12 @@ def test_permuting_the_pool_permutes_the_choice(known: LearningState) -> None:
 
 
 def test_scores_are_the_predictions_for_the_current_annotated_points(known: LearningState) -> None:
-    from lalbench.learners.neural_process import Compute, Points
+    from lalbench.learners.neural_process import Points
 
     strategy = NeuralProcess(**QUICK, refit="once", acquisition_std=0.5)
     found = strategy.select(known, 1, rng())
     points = Points(known.X_annotated), Points(known.X_pool)
-    mu, sigma = known.learned.predict(*points, Compute("cpu"))
+    mu, sigma = known.learned.predict(*points)
     assert np.array_equal(found.scores, mu + 0.5 * sigma)
     assert found.indices.dtype == np.int64
     # the network stays, the context grows

@@ -8,7 +8,8 @@ in turn and score it on the evaluation set of the scorer. All engines give the s
 - ``svm``: the same for scikit-learn's ``SVC`` (:mod:`lalbench.oracle.svm`);
 - ``reference``: a clone of any classifier per candidate (:mod:`lalbench.oracle.reference`).
 
-Memory, processes and device are those of :func:`lalbench.compute.current`.
+Memory, processes, device and the folder of finished tables (:mod:`lalbench.oracle.tables`) are those
+of :func:`lalbench.compute.current`.
 
 Rows of one class cannot be fitted. The classifier of such rows is the one that always predicts that
 class, for both engines; rows of weight 0 do not count.
@@ -22,7 +23,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from lalbench.compute import current
 from lalbench.errors import UserError, suggest
+from lalbench.oracle import tables
 
 if TYPE_CHECKING:
     from lalbench.objectives import Scorer
@@ -154,8 +157,15 @@ def refit_scores(
             f'"{chosen}" with {type(classifier).__name__} and {scorer.n_classes} classes',
             f'{module.APPLIES_TO}; use "auto"',
         )
-    base, after = module.score_refits(classifier, rows, labels, subsets, scorer, weights)
-    return Refits(base, after, chosen)  # type: ignore[arg-type]
+    arrays = (rows, labels, subsets, weights)
+    folder = current().cache
+    path = folder and tables.table_file(folder, chosen, classifier, arrays, scorer)
+    table = tables.load(path) if path else None
+    if table is None:
+        table = module.score_refits(classifier, rows, labels, subsets, scorer, weights)
+        if path:
+            tables.save(path, table)
+    return Refits(*table, chosen)  # type: ignore[arg-type]
 
 
 def choose_engine(classifier: Any, scorer: Scorer) -> Engine:

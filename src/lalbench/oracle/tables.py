@@ -1,0 +1,115 @@
+"""Oracle tables as artefacts: scores kept in files named by everything they depend on.
+
+A table is the outcome of one call of :func:`lalbench.oracle.refit_scores`. Its name is a hash of the
+rows, labels, weights and subsets, of the classifier with its options, of the evaluation points and
+the objective, and of the code and libraries that compute it. Whoever asks for the same scores, in
+any study, strategy or job, finds them: the neural process, the oracles and every other learner.
+
+Files appear whole or not at all, and two jobs that compute the same table write the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lalbench import codehash, files
+from lalbench.errors import CorruptFileError
+
+if TYPE_CHECKING:
+    from lalbench.objectives import Scorer
+
+FloatArray = NDArray[np.float64]
+Table = tuple[FloatArray, FloatArray]
+"""(S,) base scores and (S, n) scores with one more row."""
+
+
+def table_file(
+    folder: Path,
+    engine: str,
+    classifier: Any,
+    arrays: tuple[NDArray[Any] | None, ...],
+    scorer: Scorer,
+) -> Path | None:
+    """Where the table of these inputs is kept; None for inputs that have no lasting description.
+
+    Args:
+        folder: of all tables.
+        engine: what computes it.
+        classifier: with its options.
+        arrays: rows, labels, subsets and weights.
+        scorer: the objective and its evaluation points.
+    """
+    modules: set[str] = set()
+    try:
+        described = [_describe(classifier, modules), _describe(scorer.objective, modules)]
+    except _NotDescribableError:
+        return None
+    code = codehash.stage_hash("lalbench.oracle", tuple(sorted(modules)))
+    points = (scorer.X, scorer.y, scorer.class_weights)
+    key = files.digest(
+        [engine, *described, files.array_digest(*arrays, *points), code, codehash.software_hash()]
+    )
+    return folder / key[:2] / f"{key}.npz"
+
+
+def load(path: Path) -> Table | None:
+    """The table at ``path``, or None if there is none.
+
+    Raises:
+        CorruptFileError: the file is damaged.
+    """
+    if not path.exists():
+        return None
+    arrays = files.read_npz(path)
+    if set(arrays) != {"base_scores", "scores"}:
+        raise CorruptFileError(f"{path}: no oracle table in it; delete it and run again")
+    return arrays["base_scores"], arrays["scores"]
+
+
+def save(path: Path, table: Table) -> None:
+    """Writes a table, atomically."""
+    files.write_npz(path, {"base_scores": table[0], "scores": table[1]})
+
+
+class _NotDescribableError(Exception):
+    """An option whose value no text can stand for, such as an open file."""
+
+
+def _describe(value: Any, modules: set[str]) -> Any:
+    """``value`` as JSON that is the same in every process; collects the modules of its classes."""
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value.hex()
+    if isinstance(value, np.generic):
+        return _describe(value.item(), modules)
+    if isinstance(value, np.ndarray) and not value.dtype.hasobject:
+        return ["array", files.array_digest(value)]
+    if isinstance(value, list | tuple):
+        return [_describe(entry, modules) for entry in value]
+    if isinstance(value, Mapping):
+        pairs = [[_describe(key, modules), _describe(value[key], modules)] for key in value]
+        return ["mapping", sorted(pairs, key=repr)]
+    if hasattr(value, "get_params") and not isinstance(value, type):
+        return [_name(type(value), modules), _describe(value.get_params(deep=False), modules)]
+    if is_dataclass(value) and not isinstance(value, type):
+        content = {entry.name: getattr(value, entry.name) for entry in fields(value)}
+        return [_name(type(value), modules), _describe(content, modules)]
+    if isinstance(value, type) or hasattr(value, "__qualname__"):
+        return _name(value, modules)
+    raise _NotDescribableError
+
+
+def _name(thing: Any, modules: set[str]) -> str:
+    module, name = thing.__module__, thing.__qualname__
+    # code typed at a prompt, or made inside a function, can change under the same name
+    if module == "__main__" or "<" in name:
+        raise _NotDescribableError
+    modules.add(module)
+    return f"{module}:{name}"
