@@ -15,7 +15,7 @@ def run(study: Study, dataset: str, setting: str, block: str, data: Path, output
     source = Dataset.load(data)
     problems.save_problems(
         output,
-        [
+        (  # one at a time: each holds the features of its rows
             problems.build_problem(
                 source,
                 study.setting(setting),
@@ -26,7 +26,7 @@ def run(study: Study, dataset: str, setting: str, block: str, data: Path, output
                 study_seed=study.seeds.study,
             )
             for data_seed, seed in grid.block(study, "cheap", block).pairs
-        ],
+        ),
     )
 
 
