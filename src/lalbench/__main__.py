@@ -174,8 +174,12 @@ def _manifest(options: argparse.Namespace) -> None:
 
 def _reproduction(options: argparse.Namespace) -> None:
     from lalbench.results.reproduction import write_reproduction
+    from lalbench.study import load_study
 
-    write_reproduction(_study(options).folder, options.reference, options.output)
+    studies = [load_study(path, check_names=False) for path in options.studies]
+    if options.results:
+        studies = [study.model_copy(update={"results": options.results}) for study in studies]
+    write_reproduction([study.folder for study in studies], options.reference, options.output)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -210,9 +214,11 @@ def _parser() -> argparse.ArgumentParser:
         ("manifest", _manifest, "write the manifest"),
     ):
         _stage(commands, name, command, text)
-    reproduction = _stage(
-        commands, "reproduction", _reproduction, "compare a study with published numbers"
-    )
+    text = "compare studies of a paper with its published numbers"
+    reproduction = _command(commands, "reproduction", _reproduction, text)
+    reproduction.add_argument("studies", nargs="+", help="study files")
+    reproduction.add_argument("--results", help="results folder, instead of the studies'")
+    reproduction.add_argument("--output", type=Path, required=True)
     reproduction.add_argument("--reference", type=Path, default=Path("studies/reference"))
     return parser
 

@@ -137,9 +137,9 @@ def study_folder(tmp_path_factory: pytest.TempPathFactory, invented: tuple[Study
 
 def test_page_counts_what_it_shows(study_folder: Path, tmp_path: Path) -> None:
     output = tmp_path / "docs" / "reproduction.md"
-    write_reproduction(study_folder, REFERENCE, output)
+    write_reproduction([study_folder], REFERENCE, output)
     text = output.read_text()
-    found = compare_all(study_folder, REFERENCE)
+    found = compare_all([study_folder], REFERENCE)
     counts = found.tables["outcome"].value_counts()
     run = counts.get("agrees", 0) + counts["differs"]
     assert f"**{counts.get('agrees', 0)} of {run} published cells that were run agree" in text
@@ -152,7 +152,7 @@ def test_page_counts_what_it_shows(study_folder: Path, tmp_path: Path) -> None:
     assert (tmp_path / "docs" / "reproduction" / "agreement.svg").exists()
     assert "](reproduction/agreement.svg)" in text
     again = tmp_path / "again" / "reproduction.md"
-    write_reproduction(study_folder, REFERENCE, again)
+    write_reproduction([study_folder], REFERENCE, again)
     assert again.read_bytes() == output.read_bytes()
     figure = Path("reproduction") / "agreement.svg"
     assert (again.parent / figure).read_bytes() == (output.parent / figure).read_bytes()
@@ -176,9 +176,9 @@ def test_values_on_the_page_are_those_of_the_trials(study_folder: Path) -> None:
 
 def test_nothing_run_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="holds no finished trial"):
-        write_reproduction(tmp_path, REFERENCE, tmp_path / "page.md")
+        write_reproduction([tmp_path], REFERENCE, tmp_path / "page.md")
 
 
 def test_a_missing_reference_file_is_a_sentence(study_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"npal_figures\.csv: no such file"):
-        reproduction.compare_all(study_folder, tmp_path)
+        reproduction.compare_all([study_folder], tmp_path)

@@ -36,7 +36,7 @@ UCI = ("waveform", "mushrooms", "adult")
 
 @dataclass(frozen=True)
 class Results:
-    """What our trials of the tabular study say, in the paper's terms.
+    """What our trials of the paper's studies say, in the paper's terms.
 
     Attributes:
         cells: columns of ``CELL``, ``metric``, ``mean``, ``std`` (ddof 0), ``runs``.
@@ -49,23 +49,25 @@ class Results:
     software: tuple[dict[str, str], ...]
 
     @classmethod
-    def of(cls, results_dir: Path) -> Results:
-        """Reads the finished trials and the reference fits below ``results_dir``.
+    def of(cls, *results_dirs: Path) -> Results:
+        """Reads the finished trials and the reference fits below the studies' folders.
 
         Raises:
             CorruptFileError: a file that cannot be read or contradicts others.
             UserError: there is no finished trial.
         """
-        trials, software = read_all(results_dir)
+        trials, software = read_all(*results_dirs)
         if trials.empty:
             raise UserError(
-                str(results_dir), "holds no finished trial", "run studies/npal-tabular.yaml first"
+                ", ".join(map(str, results_dirs)),
+                "holds no finished trial",
+                "run studies/npal-tabular.yaml first",
             )
         runs = Runs.from_trials(trials)
         steps = pd.DataFrame(runs.scores["weighted_accuracy"])
         steps.columns = [f"step_{step}" for step in steps.columns]
         curves = runs.keys[[*CELL, "data_seed", "seed"]].join(steps)
-        parts = [_cells(runs), _reference_cells(read_references(results_dir))]
+        parts = [_cells(runs), _reference_cells(read_references(*results_dirs))]
         return cls(
             pd.concat([part for part in parts if len(part)], ignore_index=True), curves, software
         )

@@ -83,12 +83,16 @@ def load(study: Study, results_dir: Path) -> Records:
     )
 
 
-def read_all(results_dir: Path) -> tuple[pd.DataFrame, tuple[dict[str, str], ...]]:
-    """The checked rows of all finished trials below ``results_dir``, whatever the study plans.
+def read_all(*results_dirs: Path) -> tuple[pd.DataFrame, tuple[dict[str, str], ...]]:
+    """The checked rows of all finished trials below study folders, whatever the studies plan.
 
     Also returns the distinct sets of package versions that the files name.
     """
-    files = sorted((results_dir / "trials").glob("*/*/*/*/block-*.parquet"))
+    files = [
+        path
+        for folder in results_dirs
+        for path in sorted((folder / "trials").glob("*/*/*/*/block-*.parquet"))
+    ]
     rows = _read(files, "records")
     trials = rows[rows["status"] == "ok"].sort_values([*TRIAL, "step"], ignore_index=True)
     if len(trials):
@@ -96,9 +100,14 @@ def read_all(results_dir: Path) -> tuple[pd.DataFrame, tuple[dict[str, str], ...
     return trials, _software(files)
 
 
-def read_references(results_dir: Path) -> pd.DataFrame:
-    """The rows of all fits without active learning below ``results_dir``."""
-    return _read(sorted((results_dir / "references").glob("*/*/*/block-*.parquet")), "references")
+def read_references(*results_dirs: Path) -> pd.DataFrame:
+    """The rows of all fits without active learning below study folders."""
+    files = [
+        path
+        for folder in results_dirs
+        for path in sorted((folder / "references").glob("*/*/*/block-*.parquet"))
+    ]
+    return _read(files, "references")
 
 
 def _check_labels(study: Study, rows: pd.DataFrame) -> None:

@@ -30,7 +30,8 @@ DIGITS = {"auac": 3, "rank": 2}
 
 INTRO = (
     "This page is written by `python -m lalbench reproduction` from the trials of "
-    "[studies/npal-tabular.yaml](../studies/npal-tabular.yaml) and the published numbers in "
+    "[studies/npal-tabular.yaml](../studies/npal-tabular.yaml) and "
+    "[studies/npal-mnist.yaml](../studies/npal-mnist.yaml) and the published numbers in "
     "[studies/reference](../studies/reference/README.md). The protocol is `published`: the "
     "conventions of the authors' released code ([protocols](protocols.md)). Paper: T. Bakker, H. "
     "van Hoof, M. Welling, *Learning Objective-Specific Active Learning Strategies with Attentive "
@@ -76,11 +77,11 @@ class Comparison:
     software: tuple[dict[str, str], ...]
 
 
-def write_reproduction(results_dir: Path, reference_dir: Path, output: Path) -> None:
+def write_reproduction(results_dirs: Sequence[Path], reference_dir: Path, output: Path) -> None:
     """Writes the comparison as Markdown, with its figure beside it.
 
     Args:
-        results_dir: ``results/npal-tabular``.
+        results_dirs: ``results/npal-tabular``, and further studies of the paper.
         reference_dir: folder with the published numbers (``studies/reference``).
         output: the Markdown file; the figure goes to a folder of the same name beside it. The same
             trials give the same bytes.
@@ -89,16 +90,16 @@ def write_reproduction(results_dir: Path, reference_dir: Path, output: Path) -> 
         CorruptFileError: a trial file that cannot be read or contradicts others.
         UserError: no trial, or a reference file is missing.
     """
-    found = compare_all(results_dir, reference_dir)
+    found = compare_all(results_dirs, reference_dir)
     with drawing():
         figure = agreement_figure(found.tables)
     save(figure, output.with_suffix(""), "agreement", Figures(formats=["svg"]))
     files.write_text(output, document(found, f"{output.stem}/agreement.svg"))
 
 
-def compare_all(results_dir: Path, reference_dir: Path) -> Comparison:
+def compare_all(results_dirs: Sequence[Path], reference_dir: Path) -> Comparison:
     """Reads trials and published numbers and compares them (errors as the function above)."""
-    ours = pub.Results.of(results_dir)
+    ours = pub.Results.of(*results_dirs)
     figures = _read(reference_dir, "npal_figures.csv")
     cells = ours.cells
     derived = [pub.legend_cells(cells), pub.rank_cells(cells, figures[figures["metric"] == "rank"])]
