@@ -22,7 +22,7 @@ def progress(items: Iterable[T], what: str, total: int, *, every: float = 10.0) 
     if sys.stderr.isatty():
         from tqdm import tqdm
 
-        yield from tqdm(items, desc=what, total=total, leave=False)
+        yield from tqdm(items, desc=what, total=total, leave=False, delay=2)
         return
     said = time.monotonic()
     for done, item in enumerate(items, start=1):

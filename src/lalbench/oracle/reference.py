@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lalbench.classifiers import clone, probabilities
-from lalbench.compute import current
 from lalbench.errors import UserError
+from lalbench.oracle.processes import n_blocks, run_blocks
 
 if TYPE_CHECKING:
     from lalbench.objectives import Scorer
@@ -21,7 +21,6 @@ BoolArray = NDArray[np.bool_]
 
 _BASE = -1
 """Stands for "no candidate" in a list of fits."""
-_BLOCKS_PER_JOB = 4
 
 
 def score_refits(
@@ -46,7 +45,10 @@ def score_refits(
         (S,) scores of the subsets; (S, n) scores with the candidate added, NaN where ``masks``.
 
     Raises:
-        UserError: weights for a classifier whose ``fit`` takes none.
+        UserError: weights for a classifier whose ``fit`` takes none, or a classifier that cannot be
+            sent to other processes.
+        LalbenchError: a process of the pool was killed.
+        Exception: what the classifier raised, with its own message.
     """
     if weights is not None and "sample_weight" not in inspect.signature(classifier.fit).parameters:
         raise UserError(
@@ -60,16 +62,9 @@ def score_refits(
         [np.append(everything, subsets), np.append(np.full(len(masks), _BASE), candidates)]
     )
     shared = (classifier, X, y, masks, scorer, weights)
-    n_jobs = current().processes
-    if n_jobs == 1:
-        scores = _score_fits(*shared, fits)
-    else:
-        from joblib import Parallel, cpu_count, delayed
-
-        workers = n_jobs if n_jobs > 0 else cpu_count() + 1 + n_jobs
-        blocks = np.array_split(fits, min(len(fits), _BLOCKS_PER_JOB * workers))
-        parts = Parallel(n_jobs=n_jobs)(delayed(_score_fits)(*shared, block) for block in blocks)
-        scores = np.concatenate(parts)
+    blocks = np.array_split(fits, n_blocks(len(fits)))
+    what = f"refits of {type(classifier).__name__}"
+    scores = np.concatenate(run_blocks(_score_fits, shared, blocks, what))
     after = np.full(masks.shape, np.nan)
     after[subsets, candidates] = scores[len(masks) :]
     return scores[: len(masks)], after
