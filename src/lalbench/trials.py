@@ -265,11 +265,11 @@ class _Loop:
 
     def _learn(self, state: LearningState, step: int) -> LearningState:
         strategy: Any = self.strategy
-        if self.learned is None or (strategy.refit == "every_step" and step > 1):
+        again = strategy.refit != "once" and step > 1
+        if self.learned is None or again:
             self.learned = learn(strategy, state, self.streams, step)
             state = replace(state, learned=self.learned)
-        fresh = step == 1 or strategy.refit == "every_step"
-        if fresh:
+        if step == 1 or again:
             self.trial.curves.extend(
                 self._key(step) | {"epoch": epoch, "loss": float(loss)}
                 for epoch, loss in enumerate(self.learned.curve, start=1)

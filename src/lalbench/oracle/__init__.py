@@ -8,8 +8,8 @@ in turn and score it on the evaluation set of the scorer. All engines give the s
 - ``svm``: the same for scikit-learn's ``SVC`` (:mod:`lalbench.oracle.svm`);
 - ``reference``: a clone of any classifier per candidate (:mod:`lalbench.oracle.reference`).
 
-Memory, processes, device and the folder of finished tables (:mod:`lalbench.oracle.tables`) are those
-of :func:`lalbench.compute.current`.
+Memory, processes, device and the folder of finished tables (:mod:`lalbench.oracle.tables`) are
+those of :func:`lalbench.compute.current`.
 
 Rows of one class cannot be fitted. The classifier of such rows is the one that always predicts that
 class, for both engines; rows of weight 0 do not count.
@@ -165,7 +165,7 @@ def refit_scores(
         table = module.score_refits(classifier, rows, labels, subsets, scorer, weights)
         if path:
             tables.save(path, table)
-    return Refits(*table, chosen)  # type: ignore[arg-type]
+    return Refits(table[0], table[1], chosen)  # type: ignore[arg-type]
 
 
 def choose_engine(classifier: Any, scorer: Scorer) -> Engine:
