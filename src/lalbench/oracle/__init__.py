@@ -8,6 +8,11 @@ in turn and score it on the evaluation set of the scorer. All engines give the s
 - ``svm``: the same for scikit-learn's ``SVC`` (:mod:`lalbench.oracle.svm`);
 - ``reference``: a clone of any classifier per candidate (:mod:`lalbench.oracle.reference`).
 
+Forests draw their rows at random. For them there is
+
+- ``forest``: refits of scikit-learn's forests that share their random numbers, so that a candidate
+  changes only what it must (:mod:`lalbench.oracle.forest`).
+
 Memory, processes, device and the folder of finished tables (:mod:`lalbench.oracle.tables`) are
 those of :func:`lalbench.compute.current`.
 
@@ -30,13 +35,13 @@ from lalbench.oracle import tables
 if TYPE_CHECKING:
     from lalbench.objectives import Scorer
 
-Engine = Literal["logistic", "svm", "reference"]
+Engine = Literal["logistic", "svm", "forest", "reference"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
-ENGINES = ("auto", "logistic", "svm", "reference")
+ENGINES = ("auto", "logistic", "svm", "forest", "reference")
 
 __all__ = ["Refits", "choose_engine", "improvements", "refit_scores"]
 
@@ -83,7 +88,8 @@ def improvements(
         scorer: objective on the evaluation points.
         sample_weight: (n_annotated + n_candidates,) weights in training, annotated rows first; or
             (n_annotated,) with one value per class, which candidates of that class then have too.
-        engine: ``"auto"`` (:func:`choose_engine`), ``"logistic"``, ``"svm"`` or ``"reference"``.
+        engine: ``"auto"`` (:func:`choose_engine`), ``"logistic"``, ``"svm"``, ``"forest"`` or
+            ``"reference"``.
 
     Returns:
         (n_candidates,) float64. Candidates with the same predictions get bit-identical values.
@@ -179,18 +185,21 @@ def choose_engine(classifier: Any, scorer: Scorer) -> Engine:
         from lalbench import classifiers
 
         classifier = classifiers.get(classifier)
-    from lalbench.oracle import logistic, svm
+    from lalbench.oracle import forest, logistic, svm
 
     if logistic.applies(classifier, scorer):
         return "logistic"
-    return "svm" if svm.applies(classifier, scorer) else "reference"
+    if svm.applies(classifier, scorer):
+        return "svm"
+    return "forest" if forest.applies(classifier, scorer) else "reference"
 
 
 def _module(engine: str) -> Any:
     # imported only where used, and by name, so that their code counts for the stages (codehash)
-    from lalbench.oracle import logistic, reference, svm
+    from lalbench.oracle import forest, logistic, reference, svm
 
-    return {"logistic": logistic, "svm": svm, "reference": reference}[engine]
+    known = {"logistic": logistic, "svm": svm, "forest": forest, "reference": reference}
+    return known[engine]
 
 
 def _expand_weights(sample_weight: ArrayLike, y: IntArray, y_candidates: IntArray) -> FloatArray:

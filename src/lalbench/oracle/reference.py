@@ -79,6 +79,19 @@ def constant_score(scorer: Scorer, label: int) -> float:
     return float(scorer.score(certain))
 
 
+def only_class(y: IntArray, weights: FloatArray | None) -> int | None:
+    """The label that all rows of positive weight have; None where they have several."""
+    heavy = y if weights is None else y[weights > 0]
+    return int(heavy[0]) if heavy.size and (heavy == heavy[0]).all() else None
+
+
+def score_fitted(fitted: Any, scorer: Scorer) -> float:
+    """The score of a fitted classifier."""
+    if scorer.needs == "predictions":
+        return float(scorer.score(np.asarray(fitted.predict(scorer.X))))
+    return float(scorer.score(probabilities(fitted, scorer.X, scorer.n_classes)))
+
+
 def _score_fits(
     classifier: Any,
     X: FloatArray,
@@ -103,13 +116,9 @@ def _score_fits(
 def _score_fit(
     classifier: Any, X: FloatArray, y: IntArray, scorer: Scorer, weights: FloatArray | None
 ) -> float:
-    heavy = y if weights is None else y[weights > 0]
-    if heavy.size and (heavy == heavy[0]).all():
-        return constant_score(scorer, int(heavy[0]))
+    label = only_class(y, weights)
+    if label is not None:
+        return constant_score(scorer, label)
     if weights is None:
-        fitted = clone(classifier).fit(X, y)
-    else:
-        fitted = clone(classifier).fit(X, y, sample_weight=weights)
-    if scorer.needs == "predictions":
-        return float(scorer.score(np.asarray(fitted.predict(scorer.X))))
-    return float(scorer.score(probabilities(fitted, scorer.X, scorer.n_classes)))
+        return score_fitted(clone(classifier).fit(X, y), scorer)
+    return score_fitted(clone(classifier).fit(X, y, sample_weight=weights), scorer)
