@@ -33,6 +33,18 @@ def test_exp_is_numpys_to_two_units_in_the_last_place():
     assert np.all(np.abs(found - expected) <= 2 * np.spacing(expected))
 
 
+def test_a_kernel_that_may_reorder_sums_gets_the_same_values():
+    @njit(error_model="numpy", fastmath={"contract", "reassoc", "nsz"})
+    def evaluate(values):
+        found = np.empty_like(values)
+        for i in range(len(values)):
+            found[i] = vector_math.exp(values[i])
+        return found
+
+    x = points(-708.0, 709.78)
+    np.testing.assert_array_equal(evaluate(x), loop(vector_math.exp)(x))
+
+
 def test_exp_below_the_normal_numbers():
     x = np.linspace(-745.0, -708.0, 10_001)
     found, expected = loop(vector_math.exp)(x), np.exp(x)

@@ -18,6 +18,9 @@ _LN2_HIGH = 6.93147180369123816490e-01
 _LN2_LOW = 1.90821492927058770002e-10
 _ROUND = 6755399441055744.0
 """1.5 · 2⁵²: adding it rounds to an integer, which then sits in the lowest bits."""
+# Inlined by LLVM (forceinline), not by Numba (inline="always"), so that a kernel's own flags do not
+# reach this code: reassociation would take the rounding to an integer away.
+_FLAGS = {"contract"}
 _LARGEST, _SMALLEST = 709.782712893384, -745.2
 
 
@@ -44,7 +47,7 @@ _bits_of: Any = intrinsic(_bits)
 _of_bits: Any = intrinsic(_from_bits)
 
 
-@njit(inline="always", error_model="numpy")
+@njit(forceinline=True, error_model="numpy", fastmath=_FLAGS)
 def exp(x: float) -> float:
     """eˣ to 2 units in the last place; 0 below -745.2, infinity above 709.78, NaN for NaN.
 
@@ -76,13 +79,13 @@ def exp(x: float) -> float:
     return 0.0 if x < _SMALLEST else value
 
 
-@njit(inline="always", error_model="numpy")
+@njit(forceinline=True, error_model="numpy", fastmath=_FLAGS)
 def expit(x: float) -> float:
     """1 / (1 + e⁻ˣ) to 4 units in the last place, for small values too."""
     return 1.0 / (1.0 + exp(-x))
 
 
-@njit(inline="always", error_model="numpy")
+@njit(forceinline=True, error_model="numpy", fastmath=_FLAGS)
 def tanh(x: float) -> float:
     """Hyperbolic tangent to an absolute error of 3e-16."""
     power = exp(-2.0 * abs(x))

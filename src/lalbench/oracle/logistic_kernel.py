@@ -1,0 +1,451 @@
+"""Decisions of refitted two-class logistic regressions, subset by subset: compiled.
+
+A refit ends in one of two ways. For objectives of predictions only the signs of the decisions on
+the evaluation points matter, and most are certain long before the optimum is reached
+(:func:`_certain`). All others are refined until the norm of the gradient, computed once more from
+the rows themselves, is below the tolerance of :class:`lalbench.oracle.stacked_newton.Stack`. What
+reaches neither is told as not converged.
+
+The certificate. In the coordinates of :mod:`lalbench.oracle.logistic_refine` the Hessian of the
+base problem at δ = 0 is the identity. The second derivative p of log(1 + exp(-m)) changes slowly,
+|p'| ≤ p, so a margin that is off by h leaves at least exp(-|h|) of it. In the ball of radius r
+around δ no shared margin is further than Φ + ρr from its value at 0, Φ the largest |φ| at δ and ρ
+the longest row. The Hessian is therefore at least c = exp(-Φ - ρr) times the identity there (the
+penalty only gains from c ≤ 1, and the own row adds to it). If ‖g‖ < c r, the derivative of F points
+outwards all over the sphere, and the optimum lies inside: with r = 2 exp(Φ) ‖g‖ that is so if
+ρr ≤ log 2. A decision then is off by at most r times the length of its point's row e' = U⁻ᵀ e.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from lalbench.oracle.logistic_base import inverse_of_upper, project, solve, span
+from lalbench.oracle.logistic_refine import Own, Shared, columns, first_guess, refine, take
+from lalbench.oracle.vector_math import exp
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+# Sums may be reordered and fused; NaN and infinity keep their meaning.
+_FLAGS = {"contract", "reassoc", "nsz"}
+_EPSILON = float(np.finfo(np.float64).eps)
+_TOLERANCE = 1e-9
+_COARSE = 1e-3
+"""Norm of g at which the certificate is tried."""
+_STEPS = 30
+_COLUMNS = 128
+"""Candidates refined together: few enough for the cache."""
+_ROUNDING = 1e-6
+"""Bound on the rounding of U⁻¹ relative to U, above which a subset is left to damped Newton."""
+_TIE = 1e-9
+"""A decision closer to 0 is not certain."""
+
+
+class Problem(NamedTuple):
+    """What a subset and its candidates are refitted from.
+
+    Attributes:
+        rows: (n, D) signed rows.
+        weights: (n,) s.
+        own: (D, m) signed rows of the candidates as columns.
+        own_weights: (m,) s.
+        outside: (m,) length of the part of each candidate outside of the D coordinates.
+        evaluation: (D, p) evaluation points as columns.
+        hidden: (p,) squared length of their parts outside of the D coordinates.
+        cross: (m, p) inner products of candidates and evaluation points; (0, p) where no row has a
+            part outside.
+        penalty: (D,) λ of each coordinate.
+        ridge: λ outside.
+    """
+
+    rows: FloatArray
+    weights: FloatArray
+    own: FloatArray
+    own_weights: FloatArray
+    outside: FloatArray
+    evaluation: FloatArray
+    hidden: FloatArray
+    cross: FloatArray
+    penalty: FloatArray
+    ridge: float
+
+
+class Base(NamedTuple):
+    """The solved subset.
+
+    Attributes:
+        shared: for :func:`lalbench.oracle.logistic_refine.refine`.
+        theta: (D,) θ₀.
+        inverse: (D, D) U⁻¹.
+        reach: (p,) lengths of e'.
+        longest: the longest row of G.
+        noise: what rounding may put off g.
+        tolerance: norm of the gradient at which a refit has converged.
+        scaled: norm of g that gives that norm of the gradient.
+    """
+
+    shared: Shared
+    theta: FloatArray
+    inverse: FloatArray
+    reach: FloatArray
+    longest: float
+    noise: float
+    tolerance: float
+    scaled: float
+
+
+@njit(cache=True, error_model="numpy", fastmath=_FLAGS)
+def refit(
+    problem: Problem,
+    start: FloatArray,
+    signs_only: bool,
+    decisions: FloatArray,
+    converged: BoolArray,
+) -> None:
+    """Decisions of one subset (first) and of all its candidates.
+
+    Args:
+        problem: the subset.
+        start: (D,) first parameters; overwritten.
+        signs_only: whether certain signs are enough.
+        decisions: (m + 1, p) written.
+        converged: (m + 1,) written; decisions of the others mean nothing.
+    """
+    converged[:] = False
+    usable, base = _solved(problem, start)
+    if not usable:
+        return
+    for first in range(0, len(converged), _COLUMNS):
+        last = min(first + _COLUMNS, len(converged))
+        which = np.arange(first - 1, last - 1)
+        own = _own_rows(problem, base, which)
+        delta = first_guess(base.shared, own)
+        part, done = decisions[first:last], converged[first:last]
+        if not signs_only:
+            _to_the_optimum(problem, base, own, delta, which, part, done)
+            continue
+        norms, changes = refine(base.shared, own, delta, _COARSE, _STEPS)
+        _decide(problem, base, delta, which, part)
+        _certain(base, norms, changes, part, done)
+        rest = np.flatnonzero(~done)
+        if len(rest):
+            found, fine = np.empty((len(rest), part.shape[1])), np.zeros(len(rest), np.bool_)
+            few, near = take(own, rest), columns(delta, rest)
+            _to_the_optimum(problem, base, few, near, which[rest], found, fine)
+            for k in range(len(rest)):
+                part[rest[k]], done[rest[k]] = found[k], fine[k]
+
+
+@njit(cache=True, error_model="numpy", fastmath=_FLAGS)
+def _solved(problem: Problem, theta: FloatArray) -> tuple[bool, Base]:
+    """The subset, and whether it could be solved with little rounding."""
+    rows, weights = problem.rows, problem.weights
+    n, size = rows.shape
+    success, margins, q, upper, gradient = solve(rows, weights, problem.penalty, theta)
+    inverse = np.zeros((size, size))
+    trace, scaled_inverse = problem.ridge, 0.0
+    if success:
+        inverse_of_upper(upper, inverse)
+        for j in range(size):
+            diagonal = 0.0
+            for k in range(j + 1):
+                diagonal += upper[k, j] * upper[k, j]
+            trace += diagonal
+            for k in range(j, size):
+                scaled_inverse += diagonal * inverse[j, k] * inverse[j, k]
+    # the condition of the Hessian with its diagonal scaled to 1, which is what Cholesky's method
+    # feels (Higham 2002, theorem 10.5)
+    rounding = _EPSILON * size * size * scaled_inverse
+    whitened = np.dot(rows, inverse)
+    curvature, longest, total, sizes, mass = np.empty(n), 0.0, 0.0, 0.0, 0.0
+    for i in range(n):
+        curvature[i] = weights[i] * q[i] * (1.0 - q[i])
+        square, length = 0.0, 0.0
+        for d in range(size):
+            square += whitened[i, d] * whitened[i, d]
+            length += rows[i, d] * rows[i, d]
+        longest = max(longest, math.sqrt(square))
+        total += weights[i] * math.sqrt(square)
+        sizes += weights[i] * math.sqrt(length)
+        mass += weights[i]
+    points = np.dot(inverse.T, problem.evaluation)
+    reach = problem.hidden / problem.ridge
+    for d in range(size):
+        for e in range(len(reach)):
+            reach[e] += points[d, e] * points[d, e]
+    tolerance = max(_TOLERANCE * min(1.0, mass / n), 16.0 * _EPSILON * sizes)
+    noise = rounding * (1.0 + total)
+    scaled = max(0.5 * tolerance / math.sqrt(trace), 4.0 * _EPSILON * total)
+    shared = Shared(
+        whitened, np.ascontiguousarray(whitened.T), weights, margins, q, curvature, gradient
+    )
+    base = Base(shared, theta, inverse, np.sqrt(reach), longest, noise, tolerance, scaled)
+    return success and rounding <= _ROUNDING, base
+
+
+@njit(cache=True, error_model="numpy", fastmath=_FLAGS)
+def _own_rows(problem: Problem, base: Base, which: IntArray) -> Own:
+    """The rows of the candidates at ``which``; -1 is the subset itself, a row of weight 0."""
+    size, m = len(base.theta), len(which)
+    features = np.zeros((size, m))
+    rows, margins = np.zeros((size + 1, m)), np.zeros(m)
+    weights, spread = np.zeros(m), np.zeros(m)
+    for d in range(size):
+        for k in range(m):
+            if which[k] >= 0:
+                features[d, k] = problem.own[d, which[k]]
+            margins[k] += features[d, k] * base.theta[d]
+    np.dot(base.inverse.T, features, rows[:-1])
+    scale = 1.0 / math.sqrt(problem.ridge)
+    for k in range(m):
+        if which[k] >= 0:
+            weights[k] = problem.own_weights[which[k]]
+            rows[size, k] = scale * problem.outside[which[k]]
+    for d in range(size + 1):
+        for k in range(m):
+            spread[k] += rows[d, k] * rows[d, k]
+    return Own(rows, margins, weights, spread)
+
+
+@njit(cache=True, error_model="numpy", fastmath=_FLAGS)
+def _parameters(base: Base, delta: FloatArray) -> FloatArray:
+    """(D, m) θ₀ + U⁻¹ δ."""
+    theta = np.dot(base.inverse, delta[:-1])
+    for d in range(len(theta)):
+        for k in range(theta.shape[1]):
+            theta[d, k] += base.theta[d]
+    return theta
+
+
+@njit(cache=True, error_model="numpy", fastmath=_FLAGS)
+def _decide(
+    problem: Problem, base: Base, delta: FloatArray, which: IntArray, decisions: FloatArray
+) -> None:
+    """Writes the decisions (m, p).
+
+    With the direction o of a candidate x outside the D coordinates, x = c + |x - c| o, the part of
+    a point e along o is (x·e - c·e) / |x - c|, so that θ - c times that factor does for both.
+    """
+    theta = _parameters(base, delta)
+    size, m = theta.shape
+    factors = np.zeros(m)
+    if len(problem.cross):
+        scale = 1.0 / math.sqrt(problem.ridge)
+        for k in range(m):
+            length = problem.outside[which[k]] if which[k] >= 0 else 0.0
+            if length > 0.0:
+                factors[k] = scale * delta[size, k] / length
+                for d in range(size):
+                    theta[d, k] -= factors[k] * problem.own[d, which[k]]
+    np.dot(theta.T, problem.evaluation, decisions)
+    for k in range(m):
+        if factors[k] != 0.0:
+            for e in range(decisions.shape[1]):
+                decisions[k, e] += factors[k] * problem.cross[which[k], e]
+
+
+@njit(cache=True, error_model="numpy", fastmath=_FLAGS)
+def _certain(
+    base: Base, norms: FloatArray, changes: FloatArray, decisions: FloatArray, done: BoolArray
+) -> None:
+    """Writes for which refits no decision can change its sign any more."""
+    for k in range(len(norms)):
+        radius = 2.0 * math.exp(changes[k]) * (norms[k] + base.noise)
+        uncertain = 0
+        for e in range(decisions.shape[1]):
+            clear = abs(decisions[k, e]) > radius * base.reach[e] + _TIE
+            uncertain += 0 if clear else 1
+        # written so that a NaN is not certain
+        done[k] = uncertain == 0 and base.longest * radius <= 0.69
+
+
+@njit(cache=True, error_model="numpy", fastmath=_FLAGS)
+def _to_the_optimum(
+    problem: Problem,
+    base: Base,
+    own: Own,
+    delta: FloatArray,
+    which: IntArray,
+    decisions: FloatArray,
+    done: BoolArray,
+) -> None:
+    """Refines, writes the decisions and whether the gradient from the rows themselves is small."""
+    refine(base.shared, own, delta, base.scaled, _STEPS)
+    _decide(problem, base, delta, which, decisions)
+    theta = _parameters(base, delta)
+    size, m = theta.shape
+    pulls = np.dot(problem.rows, theta)
+    for i in range(len(pulls)):
+        for k in range(m):
+            pulls[i, k] = -problem.weights[i] / (1.0 + exp(pulls[i, k]))
+    gradient = np.dot(np.ascontiguousarray(problem.rows.T), pulls)
+    for k in range(m):
+        margin, square, weight, outer, length = 0.0, 0.0, 0.0, 0.0, 0.0
+        j = which[k]
+        if j >= 0:
+            weight, length = problem.own_weights[j], problem.outside[j]
+            outer = delta[size, k] / math.sqrt(problem.ridge)
+            margin = outer * length
+            for d in range(size):
+                margin += problem.own[d, j] * theta[d, k]
+        pull = -weight / (1.0 + math.exp(margin))
+        norm = length * length
+        for d in range(size):
+            value = gradient[d, k] + problem.penalty[d] * theta[d, k]
+            if j >= 0:
+                value += pull * problem.own[d, j]
+                norm += problem.own[d, j] * problem.own[d, j]
+            square += value * value
+        value = problem.ridge * outer + pull * length
+        limit = max(base.tolerance, 16.0 * _EPSILON * weight * math.sqrt(norm))
+        done[k] = square + value * value <= limit * limit
+
+
+class Points(NamedTuple):
+    """Rows and evaluation points, as all subsets share them.
+
+    Attributes:
+        rows: (N, D) features, a last 1 where there is an intercept.
+        targets: (N,) -1 or +1.
+        weights: (N,) s.
+        evaluation: (D, p) evaluation points as columns, with the last 1.
+        penalty: (D,) λ, 0 for the intercept.
+        ridge: λ.
+        intercept: whether there is one.
+    """
+
+    rows: FloatArray
+    targets: FloatArray
+    weights: FloatArray
+    evaluation: FloatArray
+    penalty: FloatArray
+    ridge: float
+    intercept: bool
+
+
+@njit(cache=True, error_model="numpy", fastmath=_FLAGS)
+def refit_subsets(
+    points: Points,
+    inside: IntArray,
+    inside_ends: IntArray,
+    outside: IntArray,
+    outside_ends: IntArray,
+    signs_only: bool,
+    share: float,
+    decisions: FloatArray,
+    converged: BoolArray,
+) -> None:
+    """Decisions of subsets and their candidates.
+
+    Args:
+        points: what they consist of.
+        inside: row numbers of all subsets, one after the other.
+        inside_ends: (E + 1,) where each begins and ends.
+        outside: row numbers of the candidates of all subsets.
+        outside_ends: (E + 1,).
+        signs_only: whether certain signs of the decisions are enough.
+        share: of the features, up to which a subset of so many rows is solved in the span of its
+            rows.
+        decisions: (E + number of candidates, p) written; each subset and then its candidates.
+        converged: (E + number of candidates,) written.
+    """
+    for e in range(len(inside_ends) - 1):
+        which = inside[inside_ends[e] : inside_ends[e + 1]]
+        others = outside[outside_ends[e] : outside_ends[e + 1]]
+        if len(which) + 2 <= share * points.rows.shape[1]:
+            problem = _in_the_span(points, which, others)
+        else:
+            problem = _as_given(points, which, others)
+        first, last = outside_ends[e] + e, outside_ends[e + 1] + e + 1
+        start = np.zeros(problem.rows.shape[1])
+        if points.intercept:
+            start[-1] = _log_odds(points, which)
+        refit(problem, start, signs_only, decisions[first:last], converged[first:last])
+
+
+@njit(cache=True, error_model="numpy", fastmath=_FLAGS)
+def _log_odds(points: Points, which: IntArray) -> float:
+    positive, negative = 0.0, 0.0
+    for i in which:
+        if points.targets[i] > 0:
+            positive += points.weights[i]
+        else:
+            negative += points.weights[i]
+    return math.log(positive / negative)
+
+
+@njit(cache=True, error_model="numpy", fastmath=_FLAGS)
+def _signed(points: Points, which: IntArray) -> FloatArray:
+    rows = points.rows[which]
+    for k in range(len(which)):
+        if points.targets[which[k]] < 0:
+            for d in range(rows.shape[1]):
+                rows[k, d] = -rows[k, d]
+    return rows
+
+
+@njit(cache=True, error_model="numpy", fastmath=_FLAGS)
+def _as_given(points: Points, which: IntArray, others: IntArray) -> Problem:
+    own = np.ascontiguousarray(_signed(points, others).T)
+    return Problem(
+        _signed(points, which), points.weights[which], own, points.weights[others],
+        np.zeros(len(others)), points.evaluation, np.zeros(points.evaluation.shape[1]),
+        np.zeros((0, points.evaluation.shape[1])), points.penalty, points.ridge,
+    )  # fmt: skip
+
+
+@njit(cache=True, error_model="numpy", fastmath=_FLAGS)
+def _in_the_span(points: Points, which: IntArray, others: IntArray) -> Problem:
+    """The penalty makes an optimum a combination of its rows, so that their span is enough."""
+    size = points.rows.shape[1] - 1 if points.intercept else points.rows.shape[1]
+    rows = np.ascontiguousarray(_signed(points, which)[:, :size])
+    own = np.ascontiguousarray(_signed(points, others)[:, :size])
+    evaluation = points.evaluation[:size]
+    coordinates, pivots = span(np.dot(rows, rows.T))
+    own_columns = project(coordinates, pivots, np.dot(rows, own.T))
+    point_columns = project(coordinates, pivots, np.dot(rows, evaluation))
+    penalty = np.full(len(pivots) + (1 if points.intercept else 0), points.ridge)
+    outside = np.sqrt(_left(np.ascontiguousarray(own.T), own_columns))
+    hidden = _left(evaluation, point_columns)
+    if points.intercept:
+        penalty[-1] = 0.0
+        coordinates = _with_row(np.ascontiguousarray(coordinates.T), points.targets[which]).T.copy()
+        own_columns = _with_row(own_columns, points.targets[others])
+        point_columns = _with_row(point_columns, np.ones(len(hidden)))
+    cross = np.dot(own, evaluation)
+    if points.intercept:
+        for k in range(len(others)):
+            for e in range(len(hidden)):
+                cross[k, e] += points.targets[others[k]]
+    return Problem(
+        coordinates, points.weights[which], own_columns, points.weights[others], outside,
+        point_columns, hidden, cross, penalty, points.ridge,
+    )  # fmt: skip
+
+
+@njit(cache=True, error_model="numpy", fastmath=_FLAGS)
+def _left(features: FloatArray, coordinates: FloatArray) -> FloatArray:
+    """(m,) squared lengths of columns less those of their coordinates, at least 0."""
+    found = np.zeros(features.shape[1])
+    for d in range(len(features)):
+        for k in range(len(found)):
+            found[k] += features[d, k] * features[d, k]
+    for d in range(len(coordinates)):
+        for k in range(len(found)):
+            found[k] -= coordinates[d, k] * coordinates[d, k]
+    return np.maximum(found, 0.0)
+
+
+@njit(cache=True, error_model="numpy", fastmath=_FLAGS)
+def _with_row(array: FloatArray, row: FloatArray) -> FloatArray:
+    found = np.empty((len(array) + 1, array.shape[1]))
+    found[:-1] = array
+    found[-1] = row
+    return found
