@@ -54,7 +54,7 @@ MAKERS = {
     "logistic_regression": lambda: LogisticRegression(C=0.7),
     "svm": lambda: SVC(tol=1e-8),
     "naive_bayes": GaussianNB,
-    "forest": lambda: RandomForestClassifier(5, random_state=3),
+    "forest": lambda: RandomForestClassifier(5, bootstrap=False, random_state=3),
 }
 
 
@@ -259,7 +259,7 @@ def test_reference_does_not_depend_on_the_number_of_processes():
     X, y = data(15, 40, n_classes=3)
     masks = np.random.default_rng(0).random((3, 40)) < 0.4
     scorer = scorer_of(15, n_classes=3)
-    forest = RandomForestClassifier(4, random_state=1)
+    forest = RandomForestClassifier(4, bootstrap=False, random_state=1)
     one = oracle.refit_scores(forest, X, y, masks, scorer)
     with compute.using(processes=2):
         two = oracle.refit_scores(forest, X, y, masks, scorer)

@@ -1,26 +1,26 @@
 """The engine for forests of scikit-learn with bootstrap: common random numbers for all refits.
 
-A forest that is refitted with one more row draws new bootstrap samples, and most of the change of
-its score comes from that and not from the row. Here all forests of a subset come from one plan per
-tree, so that a row changes only what it must, and each of them still has exactly the distribution
-of a forest of scikit-learn.
+Forests that are refitted independently differ by their bootstrap samples, and most of the change of
+the score comes from that and not from the candidate. Here all forests of a subset come from one
+plan per tree, so that a candidate changes only what it must, and each of them still has exactly the
+distribution of a forest of scikit-learn.
 
-The plan of a tree over n annotated rows, where a forest draws row i with probability p_i:
+The plan of a tree over n annotated rows, of which the forest draws row i with probability p_i:
 
 - r_1 … r_n, the rows that scikit-learn draws for the tree of the subset's own forest;
 - one more such row r_(n+1), because a forest of n + 1 rows draws n + 1 times;
-- uniform numbers u_j, v_j for j = 1 … n + 1.
+- uniform numbers u_1 … u_(n+1).
 
-With a candidate as row n + 1 the probabilities are q_1 … q_(n+1). Draw j keeps r_j if
-``u_j p_(r_j) < q_(r_j)``; else v_j picks one of the rows whose probability grew, in proportion to
-``q_i - p_i``. That is row n + 1 alone unless class weights are ``balanced``. So row i is drawn with
-probability ``min(p_i, q_i) + max(q_i - p_i, 0) = q_i``, independently for all j, and no coupling
-keeps more draws. Without weights a draw becomes the candidate with probability 1 / (n + 1).
+With a candidate that is drawn with probability q (1 / (n + 1) without weights, else its share of
+all weights) the tree draws the candidate ``k = #{j: u_j < q}`` times and the rows r_1 … r_(n+1-k)
+once each. So k is Binomial(n + 1, q), and given k the others are independent draws from p: the
+counts are multinomial with probabilities (1 - q) p_1 … (1 - q) p_n, q, as scikit-learn's are. A
+candidate drawn once, the likeliest case, comes on top of the very sample of the subset's own tree.
+The seed of a tree, which chooses its features, is that of the subset's own, too.
 
-Trees whose draws are all kept, about 1/e of them, are the same for all candidates and are fitted
-once. They are not the trees of the subset's own forest, which draw once less: no tree that draws
-n + 1 times is. This one more draw shifts all improvements of a subset by the same small number.
-With an integer ``max_samples`` the number of draws stays, and those trees are the subset's own.
+Trees with k = 0, about 1/e of them, are the same for all candidates and are fitted once. They are
+not the trees of the subset's own forest, which draw once less: no tree that draws n + 1 times is.
+With an integer ``max_samples`` all forests draw that often, and those trees are the subset's own.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ Block = tuple[int, IntArray]
 
 APPLIES_TO = (
     "it is for RandomForestClassifier and ExtraTreesClassifier of scikit-learn 1.9 or later with "
-    "bootstrap=True and max_samples none or an integer"
+    "bootstrap=True, max_samples none or an integer, and class weights that no candidate changes"
 )
 _CANDIDATES = 100
 """Scored together: the trees that they share are fitted once per block."""
@@ -66,9 +66,12 @@ def applies(classifier: Any, scorer: Scorer) -> bool:
     if type(classifier) not in kinds or not classifier.bootstrap:
         return False
     limit = classifier.max_samples
-    # a fraction counts weights and rounds; a list of class weights is for several outputs
-    fits = limit is None or (isinstance(limit, int) and not isinstance(limit, bool))
-    return fits and not isinstance(classifier.class_weight, list) and _weights_are_drawn()
+    # a fraction counts weights and rounds
+    countable = limit is None or (isinstance(limit, int) and not isinstance(limit, bool))
+    # balanced weights of all rows change with the candidate; a list is for several outputs
+    weighted = classifier.class_weight
+    fixed = weighted in (None, "balanced_subsample") or isinstance(weighted, dict)
+    return countable and fixed and _weights_are_drawn()
 
 
 def _weights_are_drawn() -> bool:
@@ -126,7 +129,7 @@ def _blocks(masks: BoolArray, scorer: Scorer) -> list[Block]:
     bytes_each = max(1, scorer.X.shape[0] * scorer.n_classes * 8)
     fitting = current().memory // (n_processes() * bytes_each)
     # several processes share the candidates of few subsets
-    shares = -(-4 * n_processes() // len(masks))
+    shares = -(-4 * n_processes() // max(1, len(masks)))
     found: list[Block] = []
     for subset, mask in enumerate(masks):
         candidates = np.flatnonzero(~mask)
@@ -158,12 +161,12 @@ def _score_block(
     if not len(candidates):
         return base, np.empty(0)
     grown = [np.append(rows, candidate) for candidate in candidates]
-    chances = [
-        chances_of_draws(forest, y[each], None if weights is None else weights[each])
+    shares = [
+        chances_of_draws(forest, y[each], None if weights is None else weights[each])[-1]
         for each in grown
     ]
     plan = Plan.of(fitted, chances_of_draws(forest, y[rows], w))
-    means = _mean_probabilities(fitted, plan, X, y, grown, chances, scorer)
+    means = _mean_probabilities(fitted, plan, X, y, rows, candidates, shares, scorer)
     if scorer.needs == "predictions":
         scores = np.asarray(scorer.score(means.argmax(axis=2)))
     else:
@@ -177,72 +180,58 @@ def _score_block(
 
 def chances_of_draws(forest: Any, y: IntArray, weights: FloatArray | None) -> FloatArray:
     """(n,) probabilities with which the forest draws the rows that it is fitted to."""
-    from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
+    found = np.ones(len(y)) if weights is None else weights
+    if isinstance(forest.class_weight, dict):
+        from sklearn.utils.class_weight import compute_sample_weight
 
-    found = np.ones(len(y)) if weights is None else weights.astype(np.float64)
-    if forest.class_weight == "balanced":
-        classes, places = np.unique(y, return_inverse=True)
-        options = {"classes": classes, "y": y, "sample_weight": weights}
-        found = found * compute_class_weight("balanced", **options)[places]
-    elif isinstance(forest.class_weight, dict):
         found = found * compute_sample_weight(forest.class_weight, y)
     return found / found.sum()
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Which rows the B trees of a subset draw, and what a candidate changes of it.
+    """Which rows the B trees of a subset draw.
 
     Attributes:
         draws: (B, m) rows of the subset; those of its own forest and, without ``max_samples``, one
             more.
-        keep: (B, m) uniform numbers that decide which draws a candidate leaves as they are.
-        place: (B, m) uniform numbers that choose the rows that replace the others.
-        chances: (n,) probabilities of the rows.
+        uniform: (B, m) numbers that say how often a candidate is drawn.
+        n_rows: n, of the subset.
     """
 
     draws: IntArray
-    keep: FloatArray
-    place: FloatArray
-    chances: FloatArray
+    uniform: FloatArray
+    n_rows: int
 
     @classmethod
     def of(cls, fitted: Any, chances: FloatArray) -> Plan:
-        """The plan of a fitted forest, by its trees' own seeds."""
+        """The plan of a fitted forest that draws row i with ``chances[i]``."""
         own = np.array(fitted.estimators_samples_, dtype=np.int64)
         more = 1 if fitted.max_samples is None else 0
         size = own.shape[1] + more
         # per tree, so that a forest of more trees has these among its own
         numbers = np.array(
             [
-                np.random.default_rng((tree.random_state, _ROLE)).random(2 * size + more)
+                np.random.default_rng((tree.random_state, _ROLE)).random(size + more)
                 for tree in fitted.estimators_
             ]
         )
-        extra = _pick(chances, numbers[:, 2 * size :])
-        keep, place = numbers[:, :size], numbers[:, size : 2 * size]
-        return cls(np.concatenate([own, extra], axis=1), keep, place, chances)
+        steps = np.cumsum(chances)
+        extra = np.searchsorted(steps, numbers[:, size:] * steps[-1], side="right")
+        last = np.flatnonzero(chances)[-1]  # a product may round up to the whole
+        draws = np.concatenate([own, np.minimum(extra, last)], axis=1)
+        return cls(draws, numbers[:, :size], len(chances))
 
-    def with_candidate(self, chances: FloatArray) -> tuple[IntArray, BoolArray]:
-        """What the trees draw from one more row.
-
-        Args:
-            chances: (n + 1,) probabilities of the rows, the candidate last.
+    def with_candidate(self, share: float) -> tuple[IntArray, IntArray]:
+        """What the trees draw where a row is added that is drawn with probability ``share``.
 
         Returns:
-            (B, m) int64 rows, n for the candidate; (B,) bool, which trees differ from the plan.
+            (B, m) rows, ``n_rows`` for the candidate; (B,) how often a tree draws it.
         """
-        kept = self.keep * self.chances[self.draws] < chances[self.draws]
-        growth = np.maximum(chances - np.append(self.chances, 0.0), 0.0)
-        return np.where(kept, self.draws, _pick(growth, self.place)), ~kept.all(axis=1)
-
-
-def _pick(shares: FloatArray, uniform: FloatArray) -> IntArray:
-    """Rows in proportion to ``shares``, one per uniform number."""
-    steps = np.cumsum(shares)
-    found = np.searchsorted(steps, uniform * steps[-1], side="right")
-    # a product may round up to the whole
-    return np.minimum(found, np.flatnonzero(shares)[-1]).astype(np.int64)
+        copies = (self.uniform < share).sum(axis=1)
+        n_draws = self.draws.shape[1]
+        replaced = np.arange(n_draws) >= n_draws - copies[:, None]
+        return np.where(replaced, self.n_rows, self.draws), copies
 
 
 def _mean_probabilities(
@@ -250,38 +239,34 @@ def _mean_probabilities(
     plan: Plan,
     X: FloatArray,
     y: IntArray,
-    grown: list[IntArray],
-    chances: list[FloatArray],
+    rows: IntArray,
+    candidates: IntArray,
+    shares: list[float],
     scorer: Scorer,
 ) -> FloatArray:
-    """(k, n_eval, C) class probabilities of the forests of k grown subsets.
+    """(k, n_eval, C) class probabilities of the forests of a subset with each of k candidates.
 
     Trees are added in their order, as scikit-learn does with one job.
     """
     points = scorer.X.astype(np.float32)
-    total = np.zeros((len(grown), len(points), scorer.n_classes))
-    cache: dict[bytes, tuple[IntArray, BoolArray]] = {}
-    plans = []
-    for each in chances:  # equal labels and weights of candidates make equal plans
-        key = each.tobytes()
-        if key not in cache:
-            cache[key] = plan.with_candidate(each)
-        plans.append(cache[key])
-    rows = [X[each].astype(np.float32) for each in grown]
-    # A row that nothing draws stands for the candidate: tree options may count rows.
-    blank = np.append(grown[0][:-1], grown[0][0])
-    blank_rows, blank_labels = X[blank].astype(np.float32), y[blank]
+    total = np.zeros((len(candidates), len(points), scorer.n_classes))
+    plans = {share: plan.with_candidate(share) for share in set(shares)}
+    # trees keep nothing of their rows, so the last one holds one candidate after the other
+    grown = np.append(rows, candidates[0])
+    grown_X, grown_y = X[grown].astype(np.float32), y[grown]
     for b, tree in enumerate(fitted.estimators_):
         common = None
-        for i, (draws, differs) in enumerate(plans):
-            if differs[b]:
-                grown_tree = grow_tree(fitted, tree, rows[i], y[grown[i]], draws[b])
-                total[i] += _tree_probabilities(grown_tree, points, scorer.n_classes)
+        for i, (candidate, share) in enumerate(zip(candidates, shares, strict=True)):
+            draws, copies = plans[share]
+            if copies[b] == 0 and common is not None:
+                total[i] += common
                 continue
-            if common is None:
-                grown_tree = grow_tree(fitted, tree, blank_rows, blank_labels, draws[b])
-                common = _tree_probabilities(grown_tree, points, scorer.n_classes)
-            total[i] += common
+            grown_X[-1], grown_y[-1] = X[candidate], y[candidate]
+            new = grow_tree(fitted, tree, grown_X, grown_y, draws[b])
+            found = _tree_probabilities(new, points, scorer.n_classes)
+            total[i] += found
+            if copies[b] == 0:
+                common = found
     total /= len(fitted.estimators_)
     return total
 
