@@ -13,7 +13,7 @@ from lalbench import compute, oracle
 from lalbench.classifiers.logistic import LogisticRegression
 from lalbench.classifiers.newton import NotConvergedError
 from lalbench.objectives import Scorer
-from lalbench.oracle import logistic
+from lalbench.oracle import logistic_binary, logistic_kernel
 
 
 def problem(seed: int, n: int, d: int, kind: str = "overlap"):
@@ -94,13 +94,25 @@ def test_improvements_equal_those_of_tight_lbfgs(n, d, ratio):
     np.testing.assert_array_equal(found, expected)
 
 
+def give_up(monkeypatch, every: int) -> None:
+    """Makes the kernel give up each ``every``-th refit."""
+    refit_subsets = logistic_kernel.refit_subsets
+
+    def refit_some(*args):
+        refit_subsets(*args)
+        decisions, converged = args[-2:]
+        decisions[::every], converged[::every] = np.nan, False
+
+    monkeypatch.setattr(logistic_kernel, "refit_subsets", refit_some)
+
+
 @pytest.mark.parametrize(("n", "d"), [(50, 5), (20, 60)])
-@pytest.mark.parametrize("cheap_steps", [0, 3])
-def test_candidates_given_up_by_the_cheap_steps_get_the_same_scores(monkeypatch, n, d, cheap_steps):
+@pytest.mark.parametrize("every", [1, 3])
+def test_what_the_kernel_gives_up_gets_the_same_scores(monkeypatch, n, d, every):
     X, y = problem(4, n, d)
     scorer, masks = evaluation(4, d, "log_loss"), masks_of(4, y, 6)
     usual = oracle.refit_scores("logistic_regression", X, y, masks, scorer)
-    monkeypatch.setattr(logistic, "_CHEAP_STEPS", cheap_steps)
+    give_up(monkeypatch, every)
     newton = oracle.refit_scores("logistic_regression", X, y, masks, scorer)
     np.testing.assert_allclose(newton.scores, usual.scores, atol=1e-8)
 
@@ -112,7 +124,7 @@ def test_blocks_do_not_change_scores(monkeypatch, n, d):
     whole = oracle.refit_scores("logistic_regression", X, y, masks, scorer)
     with compute.using(memory=20_000):
         small = oracle.refit_scores("logistic_regression", X, y, masks, scorer)
-    monkeypatch.setattr(logistic, "_CANDIDATES", 7)
+    monkeypatch.setattr(logistic_binary, "_REFITS", 7)
     few = oracle.refit_scores("logistic_regression", X, y, masks, scorer)
     for other in (small, few):
         np.testing.assert_array_equal(other.scores, whole.scores)
@@ -189,6 +201,7 @@ def test_evaluation_points_far_outside_the_rows_span():
 
 
 def test_an_unconverged_refit_is_an_error(monkeypatch):
+    give_up(monkeypatch, 5)
     monkeypatch.setattr("lalbench.oracle.stacked_newton._STEPS", 2)
     X, y = problem(11, 40, 5)
     with pytest.raises(NotConvergedError, match="did not converge; scale the features"):

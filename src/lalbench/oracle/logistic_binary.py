@@ -1,0 +1,214 @@
+"""Refits of two-class logistic regression: blocks for the compiled kernel, and what it leaves over.
+
+The kernel (:mod:`lalbench.oracle.logistic_kernel`) refits subsets whose rows hold both classes.
+What it does not bring to the optimum, and the refits that give a subset its second class, are
+solved one by one in stacks of damped Newton steps (:mod:`lalbench.oracle.stacked_newton`); what
+does not converge there either is an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from lalbench.classifiers.newton import NotConvergedError
+from lalbench.compute import current
+from lalbench.oracle.reference import constant_score
+from lalbench.oracle.stacked_newton import Stack, minimise, start_at_prior
+
+if TYPE_CHECKING:
+    from lalbench.objectives import Scorer
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+_REFITS = 4000
+"""Refits of one call of the kernel: enough to outweigh the call, few enough for the cache."""
+_REDUCE = 0.8
+"""The span of a subset's rows pays where it saves at least a fifth of the coordinates."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some candidates of one subset.
+
+    Attributes:
+        subset: its number.
+        inside: (k,) its rows.
+        outside: (m,) rows of the candidates.
+    """
+
+    subset: int
+    inside: IntArray
+    outside: IntArray
+
+
+@dataclass(frozen=True)
+class BinaryRefits:
+    """Rows, evaluation points and objective, as all subsets share them.
+
+    Attributes:
+        X: (n, d) features.
+        targets: (n,) -1.0 or +1.0.
+        weights: (n,) sample weights.
+        scorer: the objective.
+        ridge: 1 / C.
+        intercept: whether there is one.
+    """
+
+    X: FloatArray
+    targets: FloatArray
+    weights: FloatArray
+    scorer: Scorer
+    ridge: float
+    intercept: bool
+
+    def score(self, masks: BoolArray) -> tuple[FloatArray, FloatArray]:
+        """(S,) scores of subsets (S, n) and (S, n) of each with one more row, NaN inside."""
+        base, after = np.empty(len(masks)), np.full(masks.shape, np.nan)
+        heavy = masks & (self.weights > 0)
+        both = (heavy & (self.targets > 0)).any(axis=1) & (heavy & (self.targets < 0)).any(axis=1)
+        for subset in np.flatnonzero(~both):
+            base[subset], after[subset] = self._score_one_class(masks[subset])
+        for parts in self._blocks(masks, np.flatnonzero(both)):
+            scores = self._score_block(parts)
+            for part, found in zip(parts, scores, strict=True):
+                base[part.subset], after[part.subset, part.outside] = found[0], found[1:]
+        return base, after
+
+    @cached_property
+    def _size(self) -> int:
+        return self.X.shape[1] + int(self.intercept)
+
+    @cached_property
+    def _points(self) -> Any:
+        from lalbench.oracle.logistic_kernel import Points
+
+        return Points(
+            self._with_one(self.X),
+            self.targets,
+            np.ascontiguousarray(self.weights, dtype=np.float64),
+            np.ascontiguousarray(self._with_one(self.scorer.X).T),
+            self._penalty(self._size),
+            self.ridge,
+            self.intercept,
+        )
+
+    def _with_one(self, X: FloatArray) -> FloatArray:
+        return np.column_stack([X, np.ones(len(X))]) if self.intercept else np.ascontiguousarray(X)
+
+    def _penalty(self, size: int) -> FloatArray:
+        penalty = np.full(size, self.ridge)
+        if self.intercept:
+            penalty[-1] = 0.0
+        return penalty
+
+    def _blocks(self, masks: BoolArray, subsets: IntArray) -> Iterator[list[Part]]:
+        """Parts of subsets that fit into memory together."""
+        per_refit = 8 * (4 * len(self.scorer.y) + 6 * self._size)
+        room = max(1, min(_REFITS, current().memory // per_refit))
+        together: list[Part] = []
+        left = room
+        for subset in subsets.tolist():
+            inside, outside = np.flatnonzero(masks[subset]), np.flatnonzero(~masks[subset])
+            for first in range(0, max(1, len(outside)), room):
+                part = Part(subset, inside, outside[first : first + room])
+                if together and len(part.outside) + 1 > left:
+                    yield together
+                    together, left = [], room
+                together.append(part)
+                left -= len(part.outside) + 1
+        if together:
+            yield together
+
+    def _score_block(self, parts: list[Part]) -> list[FloatArray]:
+        """Per part the scores of the subset (first) and of its candidates."""
+        from lalbench.oracle.logistic_kernel import refit_subsets
+
+        inside_ends = np.cumsum([0] + [len(part.inside) for part in parts])
+        outside_ends = np.cumsum([0] + [len(part.outside) for part in parts])
+        total = int(outside_ends[-1]) + len(parts)
+        decisions = np.empty((total, len(self.scorer.y)))
+        converged = np.empty(total, dtype=bool)
+        refit_subsets(
+            self._points,
+            np.concatenate([part.inside for part in parts]),
+            inside_ends,
+            np.concatenate([part.outside for part in parts]),
+            outside_ends,
+            self.scorer.needs == "predictions",
+            _REDUCE,
+            decisions,
+            converged,
+        )
+        ends = outside_ends[1:] + np.arange(1, len(parts) + 1)
+        if not converged.all():
+            for part, last in zip(parts, ends, strict=True):
+                first = last - len(part.outside) - 1
+                self._complete(part, decisions[first:last], converged[first:last])
+        return np.split(self._scores(decisions), ends[:-1])
+
+    def _complete(self, part: Part, decisions: FloatArray, converged: BoolArray) -> None:
+        """Writes the decisions of the refits that the kernel did not bring to the optimum."""
+        if not converged[0]:
+            decisions[0] = self._solve(part.inside[None])[0]
+        rest = np.flatnonzero(~converged[1:])
+        for some in self._stacks(rest, len(part.inside)):
+            joined = np.column_stack([np.tile(part.inside, (len(some), 1)), part.outside[some]])
+            decisions[1 + some] = self._solve(joined)
+
+    def _stacks(self, rows: IntArray, size: int) -> Iterator[IntArray]:
+        step = max(1, current().memory // (64 * (size + 1) * self._size))
+        for first in range(0, len(rows), step):
+            yield rows[first : first + step]
+
+    def _solve(self, which: IntArray) -> FloatArray:
+        """(B, n_evaluation) decisions of the optima of (B, k) row numbers."""
+        rows = self.X[which] / 2
+        basis = None
+        if which.shape[1] < self.X.shape[1]:
+            basis, coordinates = np.linalg.qr(rows.transpose(0, 2, 1))
+            rows = coordinates.transpose(0, 2, 1)
+        if self.intercept:
+            rows = np.concatenate([rows, np.full((*which.shape, 1), 0.5)], axis=2)
+        stack = Stack(np.ascontiguousarray(rows), self.targets[which], self.weights[which])
+        start = start_at_prior(stack) if self.intercept else np.zeros((len(which), rows.shape[2]))
+        theta, converged = minimise(stack, self._penalty(rows.shape[2]), start)
+        if not converged.all():
+            raise NotConvergedError(
+                f"{int((~converged).sum())} of {len(stack)} logistic regressions did not converge; "
+                "scale the features or lower C"
+            )
+        d = theta.shape[1] - int(self.intercept)
+        features = theta[:, :d]
+        if basis is not None:
+            features = (basis @ features[:, :, None])[:, :, 0]
+        found: FloatArray = features @ self.scorer.X.T
+        return found + theta[:, d:] if self.intercept else found
+
+    def _scores(self, decisions: FloatArray) -> FloatArray:
+        if self.scorer.needs == "predictions":
+            scores: FloatArray = self.scorer.score_decisions(decisions)
+            return scores
+        # 1 - p would lose the digits of a small p
+        found: FloatArray = self.scorer.score(np.stack([expit(-decisions), expit(decisions)], 2))
+        return found
+
+    def _score_one_class(self, mask: BoolArray) -> tuple[float, FloatArray]:
+        """As :meth:`score` for one subset whose rows of positive weight share a class."""
+        inside = np.flatnonzero(mask)
+        target = self.targets[inside[self.weights[inside] > 0][0]]
+        base = constant_score(self.scorer, int(target > 0))
+        after = np.where(mask, np.nan, base)
+        others = np.flatnonzero(~mask & (self.targets != target) & (self.weights > 0))
+        for part in self._stacks(others, len(inside)):
+            joined = np.column_stack([np.tile(inside, (len(part), 1)), part])
+            after[part] = self._scores(self._solve(joined))
+        return base, after
