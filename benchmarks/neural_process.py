@@ -17,7 +17,8 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from lalbench.learners.neural_process import AttentiveNeuralProcess, TrainingOptions
-from lalbench.learners.neural_process.training import DECAY, Problems, limited_threads, train
+from lalbench.learners.neural_process.problems import Problems
+from lalbench.learners.neural_process.training import DECAY, limited_threads, train
 
 
 def simulated(n_features: int, n_points: int = 100, n_problems: int = 300) -> Problems:

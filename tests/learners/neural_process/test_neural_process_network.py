@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lalbench.learners.neural_process import AttentiveNeuralProcess
+from lalbench.learners.neural_process.network import SAFE_SPREAD
 
 TOLERANCE = 1e-5
 
@@ -245,13 +246,21 @@ def test_grouped_forward_equals_one_forward_per_problem(kind: str) -> None:
 def test_large_logits_need_and_get_the_stable_form() -> None:
     """The previous test compares two forms only if the shared one is refused here."""
     network = make_network()
-    points, member = normal(1, 20, 5), torch.ones(1, 20)
-    targets = torch.zeros(1, 1, dtype=torch.long)
-    encoded = network.x_encoder(points)
-    assert network._attend_shared(encoded, encoded, member, targets) is not None
+    points, member = normal(1, 1, 20, 5), torch.ones(1, 20)
+    targets = torch.arange(20)[None]
+    assert network.logit_spread(points).item() < SAFE_SPREAD
+    shared, stable = (
+        torch.stack(network.forward_points(points, member, targets, stable=stable))
+        for stable in (False, True)
+    )
+    torch.testing.assert_close(shared, stable, atol=TOLERANCE, rtol=TOLERANCE)
+    assert not torch.equal(shared, stable)  # two forms
     with torch.no_grad():
         network.query.weight.mul_(300)
-    assert network._attend_shared(encoded, encoded, member, targets) is None
+    assert network.logit_spread(points).item() > SAFE_SPREAD
+    found = torch.stack(network.forward_points(points, member, targets))
+    stable = torch.stack(network.forward_points(points, member, targets, stable=True))
+    assert torch.equal(found, stable)
 
 
 def test_initial_weights_have_the_published_distributions() -> None:

@@ -11,16 +11,9 @@ import torch
 
 from lalbench.errors import UserError
 from lalbench.learners.neural_process import AttentiveNeuralProcess, TrainingOptions
-from lalbench.learners.neural_process.training import (
-    DECAY,
-    Problems,
-    Shuffle,
-    _batches,
-    _group_by_size,
-    gaussian_loss,
-    limited_threads,
-    train,
-)
+from lalbench.learners.neural_process.loss import gaussian_loss
+from lalbench.learners.neural_process.problems import Problems, Shuffle, batches, group_by_size
+from lalbench.learners.neural_process.training import DECAY, limited_threads, train
 
 
 def make_problems(n_problems: int = 40, n: int = 12, kind: str = "shared") -> Problems:
@@ -109,35 +102,36 @@ def test_loss_floor_of_exact_predictions() -> None:
 @pytest.mark.parametrize("shuffle", [np.random.default_rng(1).shuffle, random.Random(1).shuffle])
 def test_an_epoch_visits_every_problem_once_in_batches_of_equal_sizes(shuffle: Shuffle) -> None:
     problems = make_problems(n_problems=50)
-    groups = _group_by_size(problems)
+    groups = group_by_size(problems)
     sizes = problems.member.sum(1)
     counts = sizes.unique(return_counts=True)[1].tolist()
     orders = []
     for _ in range(2):
-        batches = list(_batches(groups, 6, shuffle))
-        assert len(batches) == sum(-(-count // 6) for count in counts)
-        assert max(len(chosen) for _, chosen in batches) == 6
+        epoch = batches(groups, 6, shuffle)
+        assert len(epoch) == sum(-(-count // 6) for count in counts)
+        assert max(len(chosen) for _, chosen in epoch) == 6
         visited: dict[int, list[int]] = {}
-        for group, chosen in batches:
-            assert group.targets.shape[1] + int(group.context[0].sum()) == 12
-            visited.setdefault(id(group), []).extend(chosen)
-        assert [sorted(visited[id(group)]) for group in groups] == [
+        for position, chosen in epoch:
+            visited.setdefault(position, []).extend(chosen)
+        assert [sorted(visited[position]) for position in range(len(groups))] == [
             list(range(count)) for count in counts
         ]
-        orders.append([(group.targets.shape[1], tuple(chosen)) for group, chosen in batches])
+        orders.append([(position, tuple(chosen)) for position, chosen in epoch])
     assert orders[0] != orders[1]
     assert sorted(orders[0]) != sorted(orders[1])  # also reshuffled inside the sizes
 
 
-def test_groups_hold_the_targets_of_their_problems() -> None:
+def test_groups_hold_context_and_targets_of_their_problems() -> None:
     problems = make_problems()
     sizes = problems.member.sum(1)
-    for group in _group_by_size(problems):
-        rows = (sizes == int(group.context[0].sum())).nonzero().flatten().tolist()
+    for group in group_by_size(problems):
+        rows = (sizes == group.context.shape[1]).nonzero().flatten().tolist()
+        assert group.rows.tolist() == rows
         for place, row in enumerate(rows):
-            outside = np.flatnonzero(~problems.member[row].numpy())
-            assert group.targets[place].tolist() == outside.tolist()
-            expected = problems.improvements[row, outside]
+            inside = problems.member[row].numpy()
+            assert group.context[place].tolist() == np.flatnonzero(inside).tolist()
+            assert group.targets[place].tolist() == np.flatnonzero(~inside).tolist()
+            expected = problems.improvements[row, np.flatnonzero(~inside)]
             assert torch.equal(group.improvements[place], expected)
 
 

@@ -5,8 +5,10 @@ from lalbench.learners.neural_process.learner import (
     Examples,
     LearnedNeuralProcess,
     LearnerOptions,
+    LearningTask,
     Points,
     fit_neural_process,
+    fit_neural_processes,
 )
 from lalbench.learners.neural_process.network import AttentiveNeuralProcess
 from lalbench.learners.neural_process.training import TrainingOptions
@@ -17,8 +19,10 @@ __all__ = [
     "InputScaler",
     "LearnedNeuralProcess",
     "LearnerOptions",
+    "LearningTask",
     "Points",
     "Refits",
     "TrainingOptions",
     "fit_neural_process",
+    "fit_neural_processes",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,12 +14,11 @@ from lalbench.compute import current
 from lalbench.errors import CorruptFileError, UserError
 from lalbench.learners.neural_process.inputs import FloatArray, InputScaler, IntArray
 from lalbench.learners.neural_process.network import AttentiveNeuralProcess
+from lalbench.learners.neural_process.problems import Problems, Shuffle
 from lalbench.learners.neural_process.training import (
-    Problems,
-    Shuffle,
     TrainingOptions,
     limited_threads,
-    train,
+    train_many,
 )
 
 _CHUNK = 4096
@@ -238,52 +237,141 @@ class LearnerOptions:
     training: TrainingOptions = field(default_factory=TrainingOptions)
 
 
-def fit_neural_process(
-    examples: Examples, scaler: InputScaler, options: LearnerOptions, seed: int, shuffle: Shuffle
-) -> LearnedNeuralProcess:
-    """Trains a new neural process from scratch.
+@dataclass(frozen=True)
+class LearningTask:
+    """One neural process to train.
 
-    Args:
+    Attributes:
         examples: scored episodes.
         scaler: of the features, from annotated and pool points.
-        options: of network and training.
         seed: draws the initial weights; below 2**63.
         shuffle: orders problems and batches in every epoch.
+        start: the training starts from its weights instead of a draw; None draws.
+    """
+
+    examples: Examples
+    scaler: InputScaler
+    seed: int
+    shuffle: Shuffle
+    start: LearnedNeuralProcess | None = None
+
+
+def fit_neural_process(
+    examples: Examples,
+    scaler: InputScaler,
+    options: LearnerOptions,
+    seed: int,
+    shuffle: Shuffle,
+    start: LearnedNeuralProcess | None = None,
+) -> LearnedNeuralProcess:
+    """:func:`fit_neural_processes` with one; its arguments are those of :class:`LearningTask`."""
+    return fit_neural_processes([LearningTask(examples, scaler, seed, shuffle, start)], options)[0]
+
+
+def fit_neural_processes(
+    tasks: Sequence[LearningTask], options: LearnerOptions
+) -> list[LearnedNeuralProcess]:
+    """Trains a neural process per task, those of equal shapes at once on a GPU.
+
+    Each equals the one trained alone, to the reordering of sums; on a CPU it is the same to the
+    bit.
+
+    Args:
+        tasks: what to train on; each task has a ``shuffle`` of its own.
+        options: of networks and training.
+
+    Returns:
+        in the order of the tasks.
 
     Raises:
-        UserError: CUDA is asked for and absent, or the training diverged.
+        UserError: CUDA is asked for and absent, a training diverged, or the start of a task is a
+            network of another shape.
         ValueError: an improvement of a target is not finite.
     """
     compute = current()
     device = compute.torch_device()
-    targets = examples.improvements[~examples.member]
-    if not np.isfinite(targets).all():
-        raise ValueError("an improvement is not finite")
-    center, spread = 0.0, 1.0
-    if options.standardise:
-        center, spread = float(targets.mean()), float(targets.std()) or 1.0
-    problems = examples.problems(scaler, center, spread).to(device)
-    network = AttentiveNeuralProcess(
-        problems.points.shape[-1],
-        options.width,
-        n_classes=options.n_classes,
-        y_hidden=1 if examples.rewards is None and not options.n_classes else options.width,
-        generator=torch.Generator().manual_seed(seed),
-    ).to(device)
+    prepared = [_Prepared.of(task, options, device) for task in tasks]
+    shapes: dict[tuple[Any, ...], list[_Prepared]] = {}
+    for each in prepared:
+        shapes.setdefault(each.shape(), []).append(each)
     with limited_threads(compute.threads):
-        curve = train(network, problems, options.training, shuffle)
-    weights = {name: part.cpu().numpy().copy() for name, part in network.state_dict().items()}
-    return LearnedNeuralProcess(
-        weights,
-        scaler,
-        center,
-        spread,
-        network.n_features,
-        network.width,
-        network.n_classes,
-        network.y_hidden,
-        curve + np.log(spread),
-    )
+        for alike in shapes.values():
+            curves = train_many(
+                [each.network for each in alike],
+                [each.problems for each in alike],
+                options.training,
+                [each.task.shuffle for each in alike],
+            )
+            for each, curve in zip(alike, curves, strict=True):
+                each.curve[:] = curve
+    return [each.learned() for each in prepared]
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A task as tensors, with its network."""
+
+    task: LearningTask
+    problems: Problems
+    network: AttentiveNeuralProcess
+    center: float
+    spread: float
+    curve: FloatArray
+
+    @classmethod
+    def of(cls, task: LearningTask, options: LearnerOptions, device: torch.device) -> _Prepared:
+        examples = task.examples
+        targets = examples.improvements[~examples.member]
+        if not np.isfinite(targets).all():
+            raise ValueError("an improvement is not finite")
+        center, spread = 0.0, 1.0
+        if options.standardise:
+            center, spread = float(targets.mean()), float(targets.std()) or 1.0
+        problems = examples.problems(task.scaler, center, spread).to(device)
+        network = AttentiveNeuralProcess(
+            problems.points.shape[-1],
+            options.width,
+            n_classes=options.n_classes,
+            y_hidden=1 if examples.rewards is None and not options.n_classes else options.width,
+            generator=torch.Generator().manual_seed(task.seed),
+        ).to(device)
+        if task.start is not None:
+            _continue_from(task.start, network)
+        curve = np.empty(options.training.epochs)
+        return cls(task, problems, network, center, spread, curve)
+
+    def shape(self) -> tuple[Any, ...]:
+        """Tasks with equal shapes can be trained at once."""
+        problems = self.problems
+        own_points, given = len(problems.points) > 1, (problems.rewards, problems.labels)
+        return problems.points.shape[1:], own_points, *(part is None for part in given)
+
+    def learned(self) -> LearnedNeuralProcess:
+        parts = self.network.state_dict().items()
+        return LearnedNeuralProcess(
+            {name: part.cpu().numpy().copy() for name, part in parts},
+            self.task.scaler,
+            self.center,
+            self.spread,
+            self.network.n_features,
+            self.network.width,
+            self.network.n_classes,
+            self.network.y_hidden,
+            self.curve + np.log(self.spread),
+        )
+
+
+def _continue_from(start: LearnedNeuralProcess, network: AttentiveNeuralProcess) -> None:
+    """Gives ``network`` the weights of ``start``."""
+    known = {name: torch.from_numpy(values.copy()) for name, values in start.weights.items()}
+    shapes = {name: part.shape for name, part in network.state_dict().items()}
+    if {name: part.shape for name, part in known.items()} != shapes:
+        raise UserError(
+            "start",
+            "the neural process to start from has another shape",
+            "start from one of the same data set and options",
+        )
+    network.load_state_dict(known)
 
 
 def _single(values: NDArray[Any]) -> torch.Tensor:

@@ -18,8 +18,9 @@ from torch.nn import functional
 MIN_SIGMA = 0.01
 """Least standard deviation: ``sigma = 0.01 + 0.99 softplus(.)``."""
 
-_SAFE_SPREAD = 60.0
-"""Largest spread of attention logits for which sums of their exponentials cannot underflow."""
+SAFE_SPREAD = 60.0
+"""Largest spread of attention logits of a target for which sums of their exponentials
+cannot underflow."""
 
 
 class AttentiveNeuralProcess(nn.Module):
@@ -109,6 +110,7 @@ class AttentiveNeuralProcess(nn.Module):
         targets: Tensor,
         rewards: Tensor | None = None,
         labels: Tensor | None = None,
+        stable: bool | None = None,
     ) -> tuple[Tensor, Tensor]:
         """The same Gaussians for problems that are subsets of common points, much faster.
 
@@ -122,10 +124,15 @@ class AttentiveNeuralProcess(nn.Module):
             targets: (B, Nt) int64 positions of the targets among the n points.
             rewards: (B, n) float32 rewards of context points, or None for 0 everywhere.
             labels: (1, n) int64 labels, or None.
+            stable: whether to do without sums of shared exponentials, which underflow beyond
+                :data:`SAFE_SPREAD`; None looks at :meth:`logit_spread`.
 
         Returns:
             mu and sigma, both (B, Nt) float32.
         """
+        shared = points.shape[0] == 1 and rewards is None
+        if shared and stable is None:
+            stable = bool(self.logit_spread(points).max() > SAFE_SPREAD)
         encoded = self.x_encoder(points)
         values = self._values(encoded, rewards, labels)
         if encoded.shape[0] == 1:
@@ -134,12 +141,25 @@ class AttentiveNeuralProcess(nn.Module):
         else:
             index = targets.unsqueeze(-1).expand(-1, -1, self.width)
             chosen = encoded.gather(1, index)
-        attended = None
-        if values.shape[0] == 1:
+        if shared and not stable:
             attended = self._attend_shared(encoded[0], values[0], member, targets)
-        if attended is None:
+        else:
             attended = self._attend(chosen, encoded, values, member.bool())
         return self._decode(attended, chosen)
+
+    @torch.no_grad()
+    def logit_spread(self, points: Tensor) -> Tensor:
+        """(…) largest range of a target's attention logits among ``points`` (…, n, d)."""
+        logits = self._logits(self.x_encoder(points))
+        return (logits.amax(-2) - logits.amin(-2)).amax((-2, -1))
+
+    def _logits(self, encoded: Tensor) -> Tensor:
+        """(…, heads, n context, n targets) attention logits of all pairs of encoded points."""
+        query, key = (
+            part.unflatten(-1, (self.n_heads, -1)).transpose(-3, -2)
+            for part in (self.query(encoded), self.key(encoded))
+        )
+        return key @ query.transpose(-2, -1) / math.sqrt(self.width // self.n_heads)
 
     def _values(self, encoded: Tensor, y: Tensor | None, labels: Tensor | None) -> Tensor:
         """(…, n, width) attention values of context points; broadcasts over problems."""
@@ -148,7 +168,8 @@ class AttentiveNeuralProcess(nn.Module):
         if self.n_classes:
             if labels is None:
                 raise ValueError("a network with classes needs context_labels")
-            classes = functional.one_hot(labels, self.n_classes).to(encoded.dtype)
+            every = torch.arange(self.n_classes, device=labels.device)
+            classes = (labels.unsqueeze(-1) == every).to(encoded.dtype)
             shape = torch.broadcast_shapes(given.shape[:-1], classes.shape[:-1])
             given = torch.cat([given.expand(*shape, -1), classes.expand(*shape, -1)], dim=-1)
         return self.value(self.xy_encoder(functional.relu(encoded + self.y_resizer(given))))
@@ -168,22 +189,16 @@ class AttentiveNeuralProcess(nn.Module):
 
     def _attend_shared(
         self, points: Tensor, values: Tensor, member: Tensor, targets: Tensor
-    ) -> Tensor | None:
-        """:meth:`_attend` for shared points, or None where its sums could underflow.
+    ) -> Tensor:
+        """:meth:`_attend` for shared points whose logits do not exceed :data:`SAFE_SPREAD`.
 
         With ``E[c, t] = exp(logit[c, t] - max_c logit[c, t])`` over all n points, the softmax over
         the context of problem b is ``E[c, t] member[b, c] / sum_c E[c, t] member[b, c]``.
         """
         n, size = len(points), len(member)
-        query, key, value = (
-            part.view(n, self.n_heads, -1).permute(1, 2, 0)
-            for part in (self.query(points), self.key(points), values)
-        )
-        logits = (key.transpose(1, 2) @ query) / math.sqrt(self.width // self.n_heads)
-        highest = logits.detach().amax(1, keepdim=True)
-        if bool((highest - logits.detach().amin(1, keepdim=True)).max() > _SAFE_SPREAD):
-            return None
-        exponentials = (logits - highest).exp()  # (heads, n context, n targets)
+        value = values.view(n, self.n_heads, -1).permute(1, 2, 0)
+        logits = self._logits(points)
+        exponentials = (logits - logits.detach().amax(1, keepdim=True)).exp()
         weighted = exponentials.unsqueeze(1) * value.unsqueeze(-1)
         below = (member @ exponentials).reciprocal().unsqueeze(1)
         attended = (member @ weighted) * below  # (heads, head width, B, n targets)
