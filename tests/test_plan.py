@@ -5,7 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from lalbench import grid, plan, records
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from lalbench import declared, files, grid, plan, records
 from lalbench.config import Study
 from lalbench.study import parse_study
 
@@ -49,7 +53,7 @@ def finish(made: Study, cell: grid.Cell, block: grid.Block, seconds: float) -> N
 def test_nothing_done_yet(tmp_path: Path) -> None:
     text = plan.describe(study(tmp_path))
     assert "6 trials in 4 jobs; 0 trials in 0 jobs are done" in text
-    assert "unknown, nothing was measured here yet" in text
+    assert "4 jobs: time unknown, nothing was measured here yet" in text
     assert "3 seed pairs are no multiple of blocks.cheap = 2" in text
 
 
@@ -60,7 +64,9 @@ def test_estimate_from_earlier_jobs(tmp_path: Path) -> None:
     text = plan.describe(made)
     assert every[0][0].strategy == "random"
     assert "2 trials in 1 jobs are done" in text
-    assert "about 1.0 minutes on one core by earlier runs, and 2 jobs of which nothing" in text
+    assert "1 jobs: about 1.0 minutes on one core by earlier runs" in text
+    assert "2 jobs: time unknown" in text
+    assert "declared" not in text
 
 
 def test_all_done(tmp_path: Path) -> None:
@@ -68,3 +74,112 @@ def test_all_done(tmp_path: Path) -> None:
     for cell, block in grid.jobs(made):
         finish(made, cell, block, seconds=1.0)
     assert "nothing is left to run" in plan.describe(made)
+
+
+def work(made: Study) -> declared.Work | None:
+    """Of a trial of the study's only cell."""
+    (cell,) = grid.cells(made)
+    return declared.trials(made, [cell])[cell]
+
+
+def test_an_oracle_over_few_candidates_is_declared_before_the_data_are_there(
+    tmp_path: Path,
+) -> None:
+    made = study(tmp_path, strategies=[{"name": "oracle", "subsample": 30}], steps=4)
+    done = work(made)
+    assert done is not None
+    assert (done.refits, done.trainings) == (4 * 31, 0)
+    text = plan.describe(made)
+    # three seed pairs in one job
+    assert "1 jobs: very roughly" in text
+    assert "by declared costs, not by measurement (372 refits)" in text
+    assert "earlier runs" not in text
+    assert "unknown" not in text
+
+
+def test_a_greedy_batch_costs_a_round_per_point(tmp_path: Path) -> None:
+    oracle = {"name": "oracle", "subsample": 30, "options": {"batch": "greedy"}}
+    done = work(study(tmp_path, strategies=[oracle], steps=4, budget=3))
+    assert done is not None
+    assert done.refits == 4 * 3 * 31
+
+
+def test_a_pool_is_counted_once_the_data_are_fetched(tmp_path: Path) -> None:
+    sizes = {"test": 20, "reward": 12, "annotated": 10}
+    made = study(tmp_path, strategies=["reward_oracle"], steps=2, sizes=sizes)
+    assert work(made) is None
+    assert "1 jobs: time unknown" in plan.describe(made)
+    # wine has 59, 71 and 48 rows: balanced keeps 48 each, and 102 are left for the pool
+    fetch(made, np.repeat([0, 1, 2], [59, 71, 48]))
+    done = work(made)
+    assert done is not None
+    assert done.refits == (1 + 102) + (1 + 101)
+    smaller = study(tmp_path, strategies=["reward_oracle"], steps=1, sizes={**sizes, "pool": 50})
+    assert work(smaller) == declared.Work(51, 0, pytest.approx(51 / 205 * done.seconds, rel=0.05))
+
+
+def test_a_given_test_partition_takes_nothing_from_the_pool(tmp_path: Path) -> None:
+    made = study(tmp_path, strategies=["oracle"], steps=1, sizes={"test": 4, "annotated": 10})
+    fetch(made, np.repeat([0, 1], 200), test_mask=np.arange(400) % 10 == 0)
+    done = work(made)
+    assert done is not None
+    assert done.refits == 1 + 360 - 100 - 10
+
+
+def fetch(made: Study, y: NDArray[np.int64], **more: Any) -> None:
+    """What is read of a fetched data set."""
+    files.write_npz(made.folder / "data" / "wine.npz", {"y": y, **more})
+
+
+def test_neural_processes_count_episodes_and_trainings(tmp_path: Path) -> None:
+    options = {"n_simulations": 20, "epochs": 50, "fractions": [0.5]}
+    common = {"steps": 3, "budget": 2, "sizes": {"annotated": 40}}
+    often = work(
+        study(tmp_path, strategies=[{"name": "neural_process", "options": options}], **common)
+    )
+    once = work(
+        study(
+            tmp_path,
+            strategies=[{"name": "neural_process", "options": {**options, "refit": "once"}}],
+            **common,
+        )
+    )
+    assert often is not None
+    assert once is not None
+    assert (often.refits, often.trainings) == (20 * (21 + 22 + 23), 3)
+    assert (once.refits, once.trainings) == (20 * 21, 1)
+    assert once.seconds > declared.SECONDS_PER_TRAINING * 20 / 300 / 2
+
+
+def test_the_price_of_a_refit_is_that_of_its_engine(tmp_path: Path) -> None:
+    forest = {"name": "rf", "class": "sklearn.ensemble:RandomForestClassifier"}
+    seconds = []
+    for classifier in (
+        "logistic_regression",
+        {"name": "bayes", "class": "sklearn.naive_bayes:GaussianNB"},
+        {**forest, "options": {"n_estimators": 10}},
+        {**forest, "options": {"n_estimators": 100}},
+    ):
+        oracle = {"name": "oracle", "subsample": 30}
+        done = work(study(tmp_path, strategies=[oracle], classifiers=[classifier]))
+        assert done is not None
+        seconds.append(done.seconds)
+    fast, bayes, small, large = seconds
+    assert fast < bayes / 20
+    assert bayes < small
+    assert large == pytest.approx(10 * small)
+
+
+def test_measured_and_declared_stand_apart(tmp_path: Path) -> None:
+    made = study(tmp_path, strategies=["random", {"name": "oracle", "subsample": 5}, "entropy"])
+    every = list(grid.jobs(made))
+    finish(made, *every[0], seconds=60.0)
+    lines = plan.describe(made).splitlines()
+    assert lines[2] == "1 jobs: about 1.0 minutes on one core by earlier runs"
+    assert lines[3].startswith("1 jobs: very roughly 0.0 minutes on one core by declared costs")
+    assert lines[4] == "2 jobs: time unknown, nothing was measured here yet"
+
+
+def test_the_users_own_strategy_is_unknown(tmp_path: Path) -> None:
+    own = {"name": "own", "class": "lalbench.strategies.random_sampling:RandomSampling"}
+    assert work(study(tmp_path, strategies=[own])) is None

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections import defaultdict
 from pathlib import Path
 
-from lalbench import grid, records
+from lalbench import declared, grid, records
 from lalbench.config import Study
+
+Job = tuple[grid.Cell, grid.Block]
 
 
 def describe(study: Study) -> str:
     """The plan as a few lines of text.
 
     Times are means of what was measured in earlier runs of any study below the same results folder
-    for the same strategy and classifier; where nothing was measured the plan says so.
+    for the same strategy and classifier. Where nothing was measured, strategies that refit or train
+    are estimated roughly from declared costs (:mod:`lalbench.declared`), and of the others the plan
+    says that it does not know.
     """
     every = list(grid.jobs(study))
     finished = [(cell, block) for cell, block in every if job_file(study, cell, block).exists()]
@@ -26,7 +30,7 @@ def describe(study: Study) -> str:
         f"{len(study.settings)} settings × {len(study.classifiers)} classifiers × "
         f"{len(study.strategies)} strategies × {seeds} seed pairs",
         f"{trials} trials in {len(every)} jobs; {cached} trials in {len(finished)} jobs are done",
-        _estimate(study, todo),
+        *_estimate(study, todo),
         *_notes(study),
     ]
     return "\n".join(lines)
@@ -37,20 +41,42 @@ def job_file(study: Study, cell: grid.Cell, block: grid.Block) -> Path:
     return study.folder / "trials" / cell.path / f"block-{block.id}.parquet"
 
 
-def _estimate(study: Study, todo: list[tuple[grid.Cell, grid.Block]]) -> str:
+def _estimate(study: Study, todo: list[Job]) -> list[str]:
     if not todo:
-        return "nothing is left to run"
-    measured = _measured_seconds(Path(study.results))
-    known = [
-        measured[cell.classifier, cell.strategy] * len(block.pairs)
-        for cell, block in todo
-        if (cell.classifier, cell.strategy) in measured
-    ]
-    unknown = len(todo) - len(known)
-    if not known:
-        return f"time of the remaining {unknown} jobs: unknown, nothing was measured here yet"
-    rest = f", and {unknown} jobs of which nothing was measured yet" if unknown else ""
-    return f"about {sum(known) / 60:.1f} minutes on one core by earlier runs{rest}"
+        return ["nothing is left to run"]
+    means = _measured_seconds(Path(study.results))
+    known = [job for job in todo if (job[0].classifier, job[0].strategy) in means]
+    others = [job for job in todo if job not in known]
+    lines = []
+    if known:
+        seconds = sum(
+            means[cell.classifier, cell.strategy] * len(block.pairs) for cell, block in known
+        )
+        lines.append(f"{len(known)} jobs: about {_minutes(seconds)} on one core by earlier runs")
+    works = declared.trials(study, [cell for cell, _ in others])
+    rough = [(works[cell], len(block.pairs)) for cell, block in others if works[cell] is not None]
+    if rough:
+        lines.append(_rough(rough))
+    if len(others) > len(rough):
+        count = len(others) - len(rough)
+        lines.append(f"{count} jobs: time unknown, nothing was measured here yet")
+    return lines
+
+
+def _rough(parts: list[tuple[declared.Work | None, int]]) -> str:
+    """What jobs of which nothing was measured do: (work of one trial, trials of the job)."""
+    refits = sum(work.refits * trials for work, trials in parts if work)
+    trainings = sum(work.trainings * trials for work, trials in parts if work)
+    seconds = sum(work.seconds * trials for work, trials in parts if work)
+    what = f"{refits:,} refits" + (f", {trainings:,} trainings" if trainings else "")
+    return (
+        f"{len(parts)} jobs: very roughly {_minutes(seconds)} on one core by declared costs, "
+        f"not by measurement ({what})"
+    )
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.1f} minutes" if seconds < 2 * 3600 else f"{seconds / 3600:.0f} hours"
 
 
 def _measured_seconds(results: Path) -> dict[tuple[str, str], float]:
