@@ -1,11 +1,25 @@
-"""The exact engine for scikit-learn's ``SVC``: all refits of many subsets together."""
+"""The exact engine for scikit-learn's ``SVC``: all refits of many subsets together.
+
+Every refit is the optimum of the dual problem that ``SVC`` approaches as its ``tol`` goes to 0, with
+the γ, class weights and sample weights that it would have with the candidate added. Squared
+distances (or inner products) are computed once, and every refit starts from the solution of its
+subset (:mod:`lalbench.oracle.svm_refits`).
+
+Where a decision of the optimum is 0 up to rounding, as by symmetry, the predictions of ``SVC``
+depend on the order of its rows; those of this engine are as good as any.
+"""
 
 from __future__ import annotations
 
+import sys
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from lalbench.classifiers.newton import NotConvergedError
+from lalbench.compute import current
 
 if TYPE_CHECKING:
     from lalbench.objectives import Scorer
@@ -14,12 +28,29 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
-APPLIES_TO = "it is for scikit-learn's SVC"
+APPLIES_TO = "it is for scikit-learn's SVC with a linear, poly or rbf kernel, and predictions"
+
+_KERNELS = {"linear": 0, "poly": 1, "rbf": 2}  # as in svm_lanes
 
 
 def applies(classifier: Any, scorer: Scorer) -> bool:
-    """Whether this engine computes the optimum of ``classifier``."""
-    return False
+    """Whether this engine computes the predictions of ``classifier`` at its optimum.
+
+    That is ``sklearn.svm.SVC`` itself, no subclass, for objectives of predictions. ``tol`` does not
+    matter: the engine's refits are at the optimum.
+    """
+    # without scikit-learn loaded it cannot be one of its classifiers
+    theirs = sys.modules.get("sklearn.svm")
+    if theirs is None or type(classifier) is not theirs.SVC or scorer.needs != "predictions":
+        return False
+    options = classifier.get_params()
+    return bool(
+        options["kernel"] in _KERNELS
+        and not options["break_ties"]
+        and options.get("probability") in (False, "deprecated", None)
+        and options["max_iter"] == -1
+        and 0 < options["C"] < np.inf
+    )
 
 
 def score_refits(
@@ -30,5 +61,244 @@ def score_refits(
     scorer: Scorer,
     weights: FloatArray | None,
 ) -> tuple[FloatArray, FloatArray]:
-    """Scores of every annotated subset and of each of them with one more row."""
-    raise NotImplementedError
+    """Scores of every annotated subset and of each of them with one more row.
+
+    Args:
+        classifier: one that :func:`applies`.
+        X: (n, d) finite features.
+        y: (n,) labels 0 … n_classes - 1.
+        masks: (S, n) annotated rows of each subset; the others are its candidates.
+        scorer: the objective.
+        weights: (n,) sample weights, or None.
+
+    Returns:
+        (S,) scores of the subsets; (S, n) scores with the candidate added, NaN where ``masks``.
+
+    Raises:
+        NotConvergedError: an optimum was not reached.
+    """
+    engine = _Engine.prepare(classifier, scorer, X.shape[1])
+    weights = np.ones(len(y)) if weights is None else weights
+    collected = _Collector(scorer, np.empty(len(masks)), np.full(masks.shape, np.nan))
+    memory = current().memory
+    together = engine.fits(len(y), memory)
+    shared = _Rows.prepare(engine, X, y, weights, len(y)) if together else None
+    for subset, mask in enumerate(masks):
+        inside, outside = np.flatnonzero(mask), np.flatnonzero(~mask)
+        if shared is not None:
+            collected.add(subset, outside, engine.predict(shared, inside, outside))
+            continue
+        step = engine.block(len(inside), memory)
+        for first in range(0, max(1, len(outside)), step):
+            part = outside[first : first + step]
+            which = np.append(inside, part)
+            rows = _Rows.prepare(engine, X[which], y[which], weights[which], len(inside))
+            numbers = np.arange(len(which))
+            found = engine.predict(rows, numbers[: len(inside)], numbers[len(inside) :])
+            collected.add(subset, part, found)
+    collected.flush()
+    return collected.base, collected.after
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Rows and what they share with each other and the evaluation points.
+
+    Attributes:
+        X: (n, d) features.
+        y: (n,) labels.
+        bounds: (n,) C times sample weights.
+        between: (k, n) squared distances or inner products of the first k rows and all.
+        itself: (n,) of each row and itself.
+        toward: (n, m) of rows and evaluation points.
+        moments: (2, n) sums over a row of its features, from which ``center`` is subtracted, and of
+            their squares.
+    """
+
+    X: FloatArray
+    y: IntArray
+    bounds: FloatArray
+    between: FloatArray
+    itself: FloatArray
+    toward: FloatArray
+    moments: FloatArray
+
+    @classmethod
+    def prepare(
+        cls, engine: _Engine, X: FloatArray, y: IntArray, weights: FloatArray, k: int
+    ) -> _Rows:
+        """Of rows whose first k contain all annotated ones."""
+        center = X[:k].mean()
+        moments = np.array([X.sum(axis=1) - X.shape[1] * center, np.square(X - center).sum(axis=1)])
+        evaluation = engine.scorer.X
+        if engine.options[0] == _KERNELS["rbf"]:
+            middle = X[:k].mean(axis=0)  # smaller numbers, smaller rounding
+            moved, evaluation = X - middle, evaluation - middle
+            between = _squared_distances(moved[:k], moved)
+            toward, itself = _squared_distances(moved, evaluation), np.zeros(len(X))
+        else:
+            between, toward = X[:k] @ X.T, X @ evaluation.T
+            itself = np.einsum("nd,nd->n", X, X)
+        return cls(X, y, engine.C * weights, between, itself, toward, moments)
+
+
+@dataclass(frozen=True)
+class _Engine:
+    """The classifier's options and the objective.
+
+    Attributes:
+        options: kernel number, coef0, degree, for the compiled code.
+        C: penalty.
+        gamma: number, or None for ``"scale"``.
+        class_weight: (n_classes,) weights, or None for ``"balanced"``.
+        scorer: the objective.
+    """
+
+    options: tuple[int, float, int]
+    C: float
+    gamma: float | None
+    class_weight: FloatArray | None
+    scorer: Scorer
+
+    @classmethod
+    def prepare(cls, classifier: Any, scorer: Scorer, n_features: int) -> _Engine:
+        given = classifier.get_params()
+        options = (_KERNELS[given["kernel"]], float(given["coef0"]), int(given["degree"]))
+        gamma = {"scale": None, "auto": 1 / n_features}.get(given["gamma"], given["gamma"])
+        if options[0] == _KERNELS["linear"]:
+            gamma = 1.0  # it does not matter: the same for all refits
+        chosen = given["class_weight"]
+        class_weight = None
+        if chosen != "balanced":
+            by_label = chosen or {}
+            class_weight = np.array([by_label.get(k, 1.0) for k in range(scorer.n_classes)])
+        return cls(
+            options,
+            float(given["C"]),
+            None if gamma is None else float(gamma),
+            class_weight,
+            scorer,
+        )
+
+    def fits(self, n: int, memory: int) -> bool:
+        """Whether all n rows may be prepared together."""
+        d, m = self.scorer.X.shape[1], len(self.scorer.y)
+        return 8 * n * (2 * n + 2 * m + 2 * d) + n * self._per_candidate(n) <= memory // 2
+
+    def block(self, k: int, memory: int) -> int:
+        """Number of candidates of a subset of k rows to prepare together."""
+        d, m = self.scorer.X.shape[1], len(self.scorer.y)
+        fixed = 8 * k * (k + 8 * m + 4 * d)
+        each = self._per_candidate(k) + 8 * (4 * d + 2 * k + 2 * m)
+        return max(1, (memory // 2 - fixed) // each)
+
+    def _per_candidate(self, k: int) -> int:
+        """Bytes of coefficients, decisions, votes and predictions of one candidate."""
+        m = len(self.scorer.y)
+        return 8 * (8 * k + 3 * m) + 2 * self.scorer.n_classes * m
+
+    def predict(self, rows: _Rows, inside: IntArray, outside: IntArray) -> IntArray:
+        """(c + 1, m) predictions with each row of ``outside`` added, and last without.
+
+        Raises:
+            NotConvergedError: an optimum was not reached.
+        """
+        from lalbench.oracle.svm_refits import refit_subset
+
+        predictions, failed = refit_subset(
+            self.options,
+            rows.between,
+            rows.itself,
+            rows.toward,
+            rows.y,
+            rows.bounds,
+            self._gammas(rows, inside, outside),
+            self._factors(rows, inside, outside),
+            inside[rows.bounds[inside] > 0],
+            outside,
+            self.scorer.n_classes,
+        )
+        if failed:
+            raise NotConvergedError(
+                f"{failed} support vector machine(s) did not converge; scale the features or lower C"
+            )
+        return predictions
+
+    def _gammas(self, rows: _Rows, inside: IntArray, outside: IntArray) -> FloatArray:
+        """(c + 1,) γ of the refits; rows of weight 0 count, as in ``SVC``."""
+        if self.gamma is not None:
+            return np.full(len(outside) + 1, self.gamma)
+        sums = rows.moments[:, inside].sum(axis=1)[:, None]
+        sums = np.column_stack([sums + rows.moments[:, outside], sums])
+        n_rows = np.append(np.full(len(outside), len(inside) + 1), len(inside))
+        first, second = sums / (n_rows * rows.X.shape[1])
+        variances = second - np.square(first)
+        for c in np.flatnonzero(variances <= _CANCELLED * second):
+            which = inside if c == len(outside) else np.append(inside, outside[c])
+            variances[c] = rows.X[which].var()
+        scale = rows.X.shape[1] * variances
+        return np.divide(1.0, scale, out=np.ones(len(scale)), where=variances != 0)
+
+    def _factors(self, rows: _Rows, inside: IntArray, outside: IntArray) -> FloatArray:
+        """(c + 1, n_classes) class weights of the refits."""
+        n_classes = self.scorer.n_classes
+        if self.class_weight is not None:
+            return np.tile(self.class_weight, (len(outside) + 1, 1))
+        counts = np.tile(np.bincount(rows.y[inside], minlength=n_classes), (len(outside) + 1, 1))
+        counts[np.arange(len(outside)), rows.y[outside]] += 1
+        present = (counts > 0).sum(axis=1, keepdims=True)
+        return counts.sum(axis=1, keepdims=True) / (present * np.maximum(counts, 1))
+
+
+_CANCELLED = 1e-4
+"""Below this share of the mean square, a variance is computed from the rows themselves."""
+
+
+@dataclass
+class _Collector:
+    """Scores predictions of many subsets at a time: a call of the scorer costs more than a refit.
+
+    Attributes:
+        scorer: the objective.
+        base: (S,) scores of the subsets.
+        after: (S, n) scores of the refits.
+        waiting: subsets, candidates and predictions that have no scores yet.
+    """
+
+    scorer: Scorer
+    base: FloatArray
+    after: FloatArray
+    waiting: list[tuple[int, IntArray, IntArray]] = field(default_factory=list)
+    n_waiting: int = 0
+
+    def add(self, subset: int, outside: IntArray, predictions: IntArray) -> None:
+        """Takes predictions (c + 1, m), last those of the subset."""
+        self.waiting.append((subset, outside, predictions))
+        self.n_waiting += predictions.size
+        if self.n_waiting >= _SCORED_TOGETHER:
+            self.flush()
+
+    def flush(self) -> None:
+        """Scores what is waiting."""
+        if not self.waiting:
+            return
+        predictions = np.concatenate([found for _, _, found in self.waiting])
+        score = self.scorer.score_decisions if self.scorer.n_classes == 2 else self.scorer.score
+        scores = score(predictions)
+        done = 0
+        for subset, outside, found in self.waiting:
+            self.after[subset, outside] = scores[done : done + len(outside)]
+            self.base[subset] = scores[done + len(outside)]
+            done += len(found)
+        self.waiting, self.n_waiting = [], 0
+
+
+_SCORED_TOGETHER = 2**18
+
+
+def _squared_distances(A: FloatArray, B: FloatArray) -> FloatArray:
+    """(a, b) squared distances between rows, up to the rounding of their squares."""
+    found = -2 * (A @ B.T)
+    found += np.einsum("ad,ad->a", A, A)[:, None]
+    found += np.einsum("bd,bd->b", B, B)
+    return np.maximum(found, 0.0, out=found)
