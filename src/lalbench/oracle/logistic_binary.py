@@ -29,7 +29,7 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
-_REFITS = 4000
+_REFITS = 2000
 """Refits of one call of the kernel: enough to outweigh the call, few enough for the cache."""
 _REDUCE = 0.8
 """The span of a subset's rows pays where it saves at least a fifth of the coordinates."""

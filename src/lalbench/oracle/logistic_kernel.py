@@ -39,7 +39,7 @@ _EPSILON = float(np.finfo(np.float64).eps)
 _TOLERANCE = 1e-9
 _COARSE = 1e-3
 """Norm of g at which the certificate is tried."""
-_STEPS = 30
+_STEPS = 60
 _COLUMNS = 128
 """Candidates refined together: few enough for the cache."""
 _ROUNDING = 1e-6

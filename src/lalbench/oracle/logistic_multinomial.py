@@ -1,0 +1,223 @@
+"""Refits of logistic regression with any number of classes.
+
+A refit has the classes that its rows of positive weight show; a subset and its candidates of these
+classes share a factorisation (:mod:`lalbench.oracle.softmax_refine`). Candidates of another class,
+and what does not converge there, are fitted one by one (:mod:`lalbench.classifiers.newton`). Of two
+classes the model is scikit-learn's binary one, which is the softmax with twice the penalty:
+with W₁ = -W₀ = w / 2 the squares of W sum to half the square of w.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lalbench.classifiers.newton import fit_multinomial
+from lalbench.compute import current
+from lalbench.oracle.reference import constant_score
+from lalbench.oracle.softmax_refine import Base, refine, softmax
+
+if TYPE_CHECKING:
+    from lalbench.objectives import Scorer
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+_EPSILON = float(np.finfo(np.float64).eps)
+_TOLERANCE = 1e-9
+_STEPS = 30
+_REDUCE = 0.8
+"""The span of a subset's rows pays where it saves at least a fifth of the coordinates."""
+
+
+@dataclass(frozen=True)
+class MultinomialRefits:
+    """Rows, evaluation points and objective, as all subsets share them.
+
+    Attributes:
+        X: (n, d) features.
+        y: (n,) labels.
+        weights: (n,) sample weights.
+        scorer: the objective.
+        C: inverse strength of the penalty.
+    """
+
+    X: FloatArray
+    y: IntArray
+    weights: FloatArray
+    scorer: Scorer
+    C: float
+
+    def score(self, masks: BoolArray) -> tuple[FloatArray, FloatArray]:
+        """(S,) scores of subsets (S, n) and (S, n) of each with one more row, NaN inside."""
+        base, after = np.empty(len(masks)), np.full(masks.shape, np.nan)
+        for subset, mask in enumerate(masks):
+            inside, outside = np.flatnonzero(mask), np.flatnonzero(~mask)
+            classes = np.unique(self.y[inside[self.weights[inside] > 0]])
+            known = np.isin(self.y[outside], classes) | (self.weights[outside] == 0)
+            if len(classes) == 1:
+                base[subset] = constant_score(self.scorer, int(classes[0]))
+                after[subset, outside[known]] = base[subset]
+            else:
+                base[subset], after[subset, outside[known]] = self._score_known(
+                    inside, outside[known], classes
+                )
+            for row in outside[~known].tolist():
+                rows = np.append(inside, row)
+                after[subset, row] = self._score_alone(rows, np.append(classes, self.y[row]))
+        return base, after
+
+    def _score_known(
+        self, inside: IntArray, outside: IntArray, classes: IntArray
+    ) -> tuple[float, FloatArray]:
+        """Scores of a subset of two or more classes and of candidates that bring no other."""
+        W, b = self._fit(inside, classes)
+        base = float(self._scores((self.scorer.X @ W.T + b)[None], classes)[0])
+        found = np.empty(len(outside))
+        room = _Room.of(self, len(inside), len(classes))
+        if not room.fits:
+            for k, row in enumerate(outside.tolist()):
+                found[k] = self._score_alone(np.append(inside, row), classes)
+            return base, found
+        subset = _Subset.prepare(self, inside, classes, W, b)
+        for first in range(0, len(outside), room.columns):
+            part = outside[first : first + room.columns]
+            scores, converged = subset.decide(self, part)
+            values = self._scores(scores, classes)
+            for k in np.flatnonzero(~converged).tolist():
+                values[k] = self._score_alone(np.append(inside, part[k]), classes)
+            found[first : first + room.columns] = values
+        return base, found
+
+    def _fit(self, rows: IntArray, classes: IntArray) -> tuple[FloatArray, FloatArray]:
+        """W (K, d), b (K,) at the optimum."""
+        rows = rows[np.isin(self.y[rows], classes)]  # a class of weight 0 does not count
+        codes, C = np.searchsorted(classes, self.y[rows]), self.strength(len(classes))
+        W, b, _ = fit_multinomial(self.X[rows], codes, self.weights[rows], len(classes), C)
+        return W, b
+
+    def strength(self, n_classes: int) -> float:
+        """C of the softmax."""
+        return self.C / 2 if n_classes == 2 else self.C
+
+    def _score_alone(self, rows: IntArray, classes: IntArray) -> float:
+        order = np.sort(classes)
+        W, b = self._fit(rows, order)
+        return float(self._scores((self.scorer.X @ W.T + b)[None], order)[0])
+
+    def _scores(self, decisions: FloatArray, classes: IntArray) -> FloatArray:
+        """(m,) scores of (m, n_evaluation, K) decisions."""
+        found: FloatArray
+        if self.scorer.needs == "predictions":
+            found = self.scorer.score(classes[decisions.argmax(axis=2)])
+            return found
+        everything = np.zeros((*decisions.shape[:2], self.scorer.n_classes))
+        everything[:, :, classes] = softmax(decisions, 2)
+        found = self.scorer.score(everything)
+        return found
+
+
+@dataclass(frozen=True)
+class _Room:
+    """Whether a factorisation fits into memory, and candidates that do beside it."""
+
+    fits: bool
+    columns: int
+
+    @classmethod
+    def of(cls, refits: MultinomialRefits, n_rows: int, n_classes: int) -> _Room:
+        size = min(refits.X.shape[1] + 1, n_rows + 2)
+        factor = 3 * 8 * (size * n_classes) ** 2
+        points = len(refits.scorer.y) * (3 * n_classes + 2)
+        each = 8 * (n_classes * (3 * n_rows + size * (10 + n_classes)) + refits.X.shape[1] + points)
+        memory = current().memory
+        return cls(factor <= memory, max(1, (memory - min(factor, memory)) // each))
+
+
+@dataclass(frozen=True)
+class _Subset:
+    """A solved subset, in a basis of its rows where that is smaller.
+
+    Attributes:
+        base: the problem in its coordinates.
+        classes: (K,) its classes.
+        basis: (d, r) orthonormal basis of its rows, or None for the features themselves. There is
+            one more coordinate then, for the part of a candidate outside.
+    """
+
+    base: Base
+    classes: IntArray
+    basis: FloatArray | None
+
+    @classmethod
+    def prepare(
+        cls, refits: MultinomialRefits, inside: IntArray, classes: IntArray, W: FloatArray,
+        b: FloatArray,
+    ) -> _Subset:  # fmt: skip
+        """From the optimum W (K, d), b (K,)."""
+        features, basis = refits.X[inside], None
+        if len(inside) + 2 <= _REDUCE * (features.shape[1] + 1):
+            basis = np.linalg.qr(features.T)[0]
+            nothing = np.zeros((len(inside), 1))
+            features = np.column_stack([features @ basis, nothing])
+            W = np.column_stack([W @ basis, np.zeros(len(W))])
+        rows = np.column_stack([features, np.ones(len(inside))])
+        penalty = np.full(rows.shape[1], 1 / refits.strength(len(classes)))
+        penalty[-1] = 0.0
+        theta = np.vstack([W.T, b])
+        labels = (refits.y[inside, None] == classes)[:, :, None].astype(np.float64)
+        weights = refits.weights[inside]
+        inverse = np.linalg.inv(_hessian(rows, weights, softmax(rows @ theta, 1), penalty))
+        return cls(Base(rows, labels, weights, theta, inverse, penalty), classes, basis)
+
+    def decide(self, refits: MultinomialRefits, outside: IntArray) -> tuple[FloatArray, BoolArray]:
+        """(m, n_evaluation, K) decisions with each row added, and which converged (m,)."""
+        features, points = refits.X[outside], refits.scorer.X
+        length = along = np.zeros(0)
+        if self.basis is not None:
+            inner = features @ self.basis
+            outer = features - inner @ self.basis.T
+            length = np.sqrt(np.einsum("md,md->m", outer, outer))
+            along = points @ (outer / np.where(length > 0, length, 1.0)[:, None]).T
+            features, points = np.column_stack([inner, length]), points @ self.basis
+        x = np.column_stack([features, np.ones(len(outside))]).T.copy()
+        y = (refits.y[outside] == self.classes[:, None]).astype(np.float64)
+        s = refits.weights[outside]
+        theta, converged = refine(self.base, x, y, s, self._tolerance(x, s), _STEPS)
+        d = points.shape[1]
+        flat = points @ theta[:d].reshape(d, -1)
+        scores = flat.reshape(len(points), *theta.shape[1:]) + theta[-1]
+        if self.basis is not None:
+            scores += along[:, None, :] * theta[d]
+        return np.ascontiguousarray(scores.transpose(2, 0, 1)), converged
+
+    def _tolerance(self, x: FloatArray, s: FloatArray) -> FloatArray:
+        """(m,) norms of the gradient, as :meth:`stacked_newton.Stack.tolerance` has them."""
+        weights = self.base.weights
+        wanted = _TOLERANCE * np.minimum(1.0, (weights.sum() + s) / (len(weights) + 1))
+        rounding = weights @ np.linalg.norm(self.base.rows, axis=1) + s * np.linalg.norm(x, axis=0)
+        found: FloatArray = np.maximum(wanted, 16 * _EPSILON * rounding)
+        return found
+
+
+def _hessian(rows: FloatArray, weights: FloatArray, p: FloatArray, penalty: FloatArray) -> Any:
+    """(D K, D K) second derivatives.
+
+    A common change of all classes leaves the loss as it is, and nothing holds the intercepts along
+    it. Gradients have no part along it, and curvature added there leaves the steps as they are.
+    """
+    size, n_classes = rows.shape[1], p.shape[1]
+    found = np.zeros((size, n_classes, size, n_classes))
+    for k in range(n_classes):
+        for j in range(n_classes):
+            curvature = weights * p[:, k] * (float(k == j) - p[:, j])
+            found[:, k, :, j] = (rows.T * curvature) @ rows
+    everyone = np.arange(size)
+    for k in range(n_classes):
+        found[everyone, k, everyone, k] += penalty
+    found[everyone, :, everyone, :] += (weights @ rows**2 / n_classes)[:, None, None]
+    return found.reshape(size * n_classes, size * n_classes)
