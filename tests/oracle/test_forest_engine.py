@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from scipy.stats import binom, chi2, chisquare
@@ -237,6 +239,28 @@ def test_neither_processes_nor_memory_change_a_bit(name):
             other = table(FORESTS[name], X, y, scorer, sample_weight=weights)
         assert other.scores.tobytes() == one.scores.tobytes()
         assert other.base_scores.tobytes() == one.base_scores.tobytes()
+
+
+def test_memory_bounds_what_blocks_take():
+    X, y, _ = problem(17, 60)
+    rng = np.random.default_rng(0)
+    points, labels = rng.normal(size=(20_000, 4)), rng.integers(2, size=20_000)
+    scorer = Scorer(points, labels, [1.0, 1.0])
+    masks = np.arange(60)[None] < 10
+    stump = RandomForestClassifier(2, max_depth=1, random_state=0)
+    table(stump, X, y, scorer, masks)  # what is imported or kept for later does not count
+
+    def peak(memory):
+        tracemalloc.start()
+        with compute.using(memory=memory):
+            table(stump, X, y, scorer, masks)
+        taken = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return taken
+
+    everything = 50 * 20_000 * 3 * 8
+    assert peak(2**30) > everything
+    assert peak(everything // 10) < everything / 10 + 8 * points.nbytes
 
 
 def test_a_forest_without_a_seed_has_one_plan_for_all_blocks():

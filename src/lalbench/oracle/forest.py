@@ -126,7 +126,8 @@ def score_refits(
 
 def _blocks(masks: BoolArray, scorer: Scorer) -> list[Block]:
     """Pairs (subset, some of its candidates); a subset without candidates has one, too."""
-    bytes_each = max(1, scorer.X.shape[0] * scorer.n_classes * 8)
+    # probabilities of every class, and the prediction
+    bytes_each = max(1, len(scorer.y) * (scorer.n_classes + 1) * 8)
     fitting = current().memory // (n_processes() * bytes_each)
     # several processes share the candidates of few subsets
     shares = -(-4 * n_processes() // max(1, len(masks)))
