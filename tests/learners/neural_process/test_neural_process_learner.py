@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,11 @@ from lalbench.learners.neural_process import (
     InputScaler,
     LearnedNeuralProcess,
     LearnerOptions,
+    LearningTask,
     Points,
     TrainingOptions,
     fit_neural_process,
+    fit_neural_processes,
 )
 
 
@@ -189,3 +192,63 @@ def test_cuda_learns_the_same() -> None:
             found.append((learned.curve, *learned.predict(*points)))
     for one, other in zip(*found, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-3)
+
+
+def make_task(seed: int, n: int = 30, start: LearnedNeuralProcess | None = None) -> LearningTask:
+    examples = make_examples(20 + seed, n=n, seed=seed)
+    scaler = InputScaler.fit(examples.X, "per_feature")
+    return LearningTask(examples, scaler, seed, np.random.default_rng(seed).shuffle, start)
+
+
+def fit_task(task: LearningTask, options: LearnerOptions) -> LearnedNeuralProcess:
+    return fit_neural_process(
+        task.examples, task.scaler, options, task.seed, task.shuffle, task.start
+    )
+
+
+def test_many_are_those_fitted_alone_in_their_order() -> None:
+    """Two shapes, so that the tasks of one shape are not neighbours."""
+    options = LearnerOptions(standardise=True, training=TrainingOptions(epochs=2))
+    sizes = [(0, 30), (1, 24), (2, 30)]
+    with using(device="cpu"):
+        many = fit_neural_processes([make_task(*size) for size in sizes], options)
+        alone = [fit_task(make_task(*size), options) for size in sizes]
+    for one, other in zip(many, alone, strict=True):
+        arrays = other.to_arrays()
+        assert one.to_arrays().keys() == arrays.keys()
+        for name, values in one.to_arrays().items():
+            assert np.array_equal(values, arrays[name]), name
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_many_on_cuda_are_those_fitted_alone_on_a_cpu() -> None:
+    options = LearnerOptions(training=TrainingOptions(epochs=3))
+    points = Points(make_examples(1).X), Points(np.random.default_rng(2).normal(size=(50, 3)))
+    with using(device="cuda"):
+        many = fit_neural_processes([make_task(seed) for seed in range(5)], options)
+    for seed, one in enumerate(many):
+        with using(device="cpu"):
+            alone = fit_task(make_task(seed), options)
+            expected, found = alone.predict(*points), one.predict(*points)
+        np.testing.assert_allclose(one.curve, alone.curve, atol=1e-3)
+        np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+def test_a_training_can_start_from_another_one(learned: LearnedNeuralProcess) -> None:
+    """A rate of almost 0 keeps the weights, so the draw of the seed cannot have been used."""
+    still = LearnerOptions(training=TrainingOptions(epochs=1, learning_rate=1e-12))
+    kept = fit_task(make_task(3, start=learned), still)
+    for name, values in learned.weights.items():
+        np.testing.assert_allclose(kept.weights[name], values, atol=1e-9)
+    again, options = make_task(0), LearnerOptions(training=TrainingOptions(epochs=3))
+    again = replace(again, examples=make_examples(60))  # those of ``learned``
+    warm, cold = (fit_task(replace(again, start=start), options) for start in (learned, None))
+    assert warm.curve[0] < learned.curve[0] - 0.1
+    assert warm.curve[0] < cold.curve[0] - 0.1
+    assert not np.array_equal(warm.weights["key.weight"], learned.weights["key.weight"])
+
+
+def test_a_start_of_another_shape_is_refused(learned: LearnedNeuralProcess) -> None:
+    with pytest.raises(UserError, match=r"start: .*another shape"):
+        fit_task(make_task(0, start=learned), LearnerOptions(width=16))

@@ -30,11 +30,13 @@ def make_problems(n_problems: int = 40, n: int = 12, kind: str = "shared") -> Pr
         torch.tensor(member),
         torch.tensor(improvements, dtype=torch.float32),
         torch.tensor(rewards, dtype=torch.float32) if kind == "rewards" else None,
+        torch.tensor(rng.integers(0, 2, size=(1, n))) if kind == "labels" else None,
     )
 
 
-def make_network() -> AttentiveNeuralProcess:
-    return AttentiveNeuralProcess(3, generator=torch.Generator().manual_seed(0))
+def make_network(n_classes: int = 0) -> AttentiveNeuralProcess:
+    generator = torch.Generator().manual_seed(0)
+    return AttentiveNeuralProcess(3, n_classes=n_classes, generator=generator)
 
 
 def no_shuffle(items: list[int]) -> None:
@@ -59,7 +61,8 @@ def plain_training(network: AttentiveNeuralProcess, problems: Problems, epochs: 
                     inside = problems.member[row]
                     x = problems.points[row if len(problems.points) > 1 else 0]
                     y = None if problems.rewards is None else problems.rewards[row, inside][None]
-                    mu, sigma = network(x[inside][None], x[~inside][None], y)
+                    labels = None if problems.labels is None else problems.labels[:, inside]
+                    mu, sigma = network(x[inside][None], x[~inside][None], y, labels)
                     density = torch.distributions.Normal(mu[0], sigma[0])
                     of_batch.append(-density.log_prob(problems.improvements[row, ~inside]).mean())
                 torch.stack(of_batch).mean().backward()
@@ -69,9 +72,10 @@ def plain_training(network: AttentiveNeuralProcess, problems: Problems, epochs: 
     return curve
 
 
-@pytest.mark.parametrize("kind", ["shared", "rewards", "own_points"])
+@pytest.mark.parametrize("kind", ["shared", "labels", "rewards", "own_points"])
 def test_training_equals_a_plain_loop(kind: str) -> None:
-    problems, network = make_problems(kind=kind), make_network()
+    """The first two are compiled on a CPU, the other two run in torch."""
+    problems, network = make_problems(kind=kind), make_network(2 if kind == "labels" else 0)
     plain = copy.deepcopy(network)
     curve = train(network, problems, TrainingOptions(epochs=4, batch_size=4), no_shuffle)
     expected = plain_training(plain, problems, 4)

@@ -2,8 +2,9 @@
 
 The problems of a batch are subsets of the same points, so keys, queries, values and the
 exponentials ``E[h, c, t] = exp(logit[h, c, t] - max_c logit[h, c, t])`` are computed once; a
-problem sums over its own context only. Point lanes are padded: at least one lane behind the n points is
-empty and stands for "no point" in lists of context points, whose lengths are multiples of four.
+problem sums over its own context only. Point lanes are padded: at least one lane behind the n
+points is empty and stands for "no point" in lists of context points, whose lengths are multiples of
+four.
 """
 
 from __future__ import annotations

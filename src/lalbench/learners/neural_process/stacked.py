@@ -108,7 +108,7 @@ class StackedUpdate:
         counts = torch.tensor([len(each) for each in rows], dtype=torch.float64)
         losses = self.gradient(rows)
         device = self._flat.device
-        self._adam((counts > 0).to(device).unsqueeze(1), rate)
+        self._adam((counts > 0).to(device, torch.float64).unsqueeze(1), rate)
         return losses.to(torch.float64) * counts.to(device)
 
     def gradient(self, rows: Sequence[Sequence[int]]) -> Tensor:
@@ -172,7 +172,7 @@ class StackedUpdate:
 
     @torch.no_grad()
     def _adam(self, active: Tensor, rate: float) -> None:
-        """One step (Kingma and Ba 2015, Algorithm 1) of the models that are ``active`` (M, 1)."""
+        """One step (Kingma and Ba 2015, Algorithm 1) of the models whose ``active`` (M, 1) is 1, not 0."""
         kind, gradient = self._flat.dtype, self._gradient
         self._steps += active
         self._first.lerp_(gradient, 0.1 * active.to(kind))
