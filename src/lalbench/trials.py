@@ -315,6 +315,18 @@ def fit_learner(
     return strategy.fit(state, episodes, streams.generator("learner", step))
 
 
+def fit_learners(
+    strategy: Any,
+    states: Sequence[LearningState],
+    episodes: Sequence[Any],
+    streams: Sequence[Streams],
+    step: int,
+) -> list[Any]:
+    """:func:`fit_learner` for several problems at once, by a learner that can."""
+    rngs = [each.generator("learner", step) for each in streams]
+    return list(strategy.fit_many(states, episodes, rngs))
+
+
 def learn(strategy: Any, state: LearningState, streams: Streams, step: int) -> Any:
     """Simulates and scores episodes from the annotated points and trains the learner on them."""
     episodes = simulate_episodes(strategy, state, streams, step)

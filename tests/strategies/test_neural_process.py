@@ -310,3 +310,34 @@ def test_absent_cuda_is_one_clear_error(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(UserError, match="device: cuda is asked for"), compute.using(device="cuda"):
         NeuralProcess().select(known, 1, rng())
+
+
+def test_warm_goes_on_from_the_network_of_the_state(known: LearningState) -> None:
+    from lalbench.learners.neural_process import training
+
+    strategy = NeuralProcess(**QUICK, refit="warm", warm_epochs=1)
+    cold = NeuralProcess(**QUICK)
+    episodes = strategy.simulate(known, rng())
+    alone = replace(known, learned=None)
+    first, other = (made.fit(alone, episodes, rng()) for made in (strategy, cold))
+    assert all(np.array_equal(first.weights[k], other.weights[k]) for k in first.weights)
+    warm = strategy.fit(replace(known, learned=first), episodes, rng())
+    assert len(first.curve) == QUICK["epochs"]
+    assert len(warm.curve) == 1
+    # the rates of the last epoch of the schedule: Adam moves no weight further than that
+    rate = strategy.learning_rate * training.DECAY ** (QUICK["epochs"] - 1)
+    moved = max(np.abs(warm.weights[k] - first.weights[k]).max() for k in first.weights)
+    assert 0 < moved < 1.5 * rate * 9  # at most nine sizes, one batch of each
+    with pytest.raises(ValueError, match="start from"):
+        strategy.fit_many([alone, replace(known, learned=first)], [episodes] * 2, [rng(), rng()])
+
+
+def test_many_are_those_trained_alone(known: LearningState) -> None:
+    strategy = NeuralProcess(**QUICK)
+    episodes = [strategy.simulate(known, np.random.default_rng(seed)) for seed in (0, 1)]
+    rngs = [np.random.default_rng(seed) for seed in (2, 3)]
+    many = strategy.fit_many([known, known], episodes, rngs)
+    for seed, scored, found in zip((2, 3), episodes, many, strict=True):
+        alone = strategy.fit(known, scored, np.random.default_rng(seed))
+        for name, part in alone.weights.items():
+            np.testing.assert_allclose(found.weights[name], part, atol=1e-4)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
@@ -25,16 +26,22 @@ from lalbench.strategies.ties import Ranking, Ties
 
 if TYPE_CHECKING:
     from lalbench.episodes import Episodes
-    from lalbench.learners.neural_process import LearnedNeuralProcess, Points, Refits
+    from lalbench.learners.neural_process import (
+        LearnedNeuralProcess,
+        LearnerOptions,
+        LearningTask,
+        Points,
+        Refits,
+    )
 
 _CHOICES = {
     "simulation_size": ("round", "truncate"),
     "draws": ("named", "released"),
     "input_scaling": ("per_feature", "global_divisor"),
-    "refit": ("every_step", "once"),
+    "refit": ("every_step", "warm", "once"),
     "ties": get_args(Ties),
 }
-_COUNTS = ("n_simulations", "epochs", "batch_size")
+_COUNTS = ("n_simulations", "epochs", "warm_epochs", "batch_size")
 _SWITCHES = (
     "context_labels",
     "classifier_probabilities",
@@ -61,8 +68,10 @@ class NeuralProcess:
         epochs, batch_size, learning_rate: of the training; the rate falls by ``0.1 ** (1 / 100)``
             per epoch.
         width: of the network, a multiple of 8.
-        refit: ``every_step`` trains a new network at every step; ``once`` keeps that of step 1,
-            with the current annotated points as context.
+        refit: ``every_step`` trains a new network at every step; ``warm`` goes on from the network
+            of the step before, for ``warm_epochs``; ``once`` keeps that of step 1, with the current
+            annotated points as context.
+        warm_epochs: the last epochs of the schedule, on the episodes of the new step.
         ties: order among equal predictions (:data:`lalbench.strategies.ties.Ties`).
         context_labels: class labels of the annotated points enter the network.
         classifier_probabilities: class probabilities of the task classifier are further features.
@@ -86,7 +95,8 @@ class NeuralProcess:
     batch_size: int = 64
     learning_rate: float = 1e-3
     width: int = 32
-    refit: Literal["every_step", "once"] = "every_step"
+    refit: Literal["every_step", "warm", "once"] = "every_step"
+    warm_epochs: int = 20
     ties: Ties = "random"
     context_labels: bool = False
     classifier_probabilities: bool = False
@@ -138,16 +148,35 @@ class NeuralProcess:
         )
 
     def fit(self, state: LearningState, episodes: Episodes, rng: Generator) -> LearnedNeuralProcess:
-        """A new neural process, trained from scratch on ``episodes`` of this state.
+        """:meth:`fit_many` for one state."""
+        return self.fit_many([state], [episodes], [rng])[0]
 
-        ``rng`` draws the initial weights and orders problems and batches; with released draws the
+    def fit_many(
+        self,
+        states: Sequence[LearningState],
+        episodes: Sequence[Episodes],
+        rngs: Sequence[Generator],
+    ) -> list[LearnedNeuralProcess]:
+        """A neural process per state, trained on its episodes; those of equal shapes at once.
+
+        Each starts from scratch, or, with ``refit: warm``, from the one that its state holds. Its
+        generator draws the initial weights and orders problems and batches; with released draws the
         order comes from its Python generator (docs/protocols.md [17]).
 
         Raises:
             UserError: no CUDA device where one is asked for, a diverging training, or released
                 draws without a :class:`lalbench.seeds.PublishedGenerator`.
         """
-        from lalbench.learners.neural_process import Examples, InputScaler, fit_neural_process
+        from lalbench.learners.neural_process import fit_neural_processes
+
+        tasks = [self._task(*parts) for parts in zip(states, episodes, rngs, strict=True)]
+        warm = [task.start is not None for task in tasks]
+        if any(warm) != all(warm):
+            raise ValueError("some states hold a network to start from, others do not")
+        return fit_neural_processes(tasks, self._learner_options(states[0], any(warm)))
+
+    def _task(self, state: LearningState, episodes: Episodes, rng: Generator) -> LearningTask:
+        from lalbench.learners.neural_process import Examples, InputScaler, LearningTask
 
         member = episodes.annotated_mask
         rewards, extra = None, None
@@ -168,7 +197,8 @@ class NeuralProcess:
         scaler = InputScaler.fit(known, self.input_scaling)
         seed = int(rng.integers(2**62))
         shuffle = _released_python(rng).shuffle if self.draws == "released" else rng.shuffle
-        return fit_neural_process(examples, scaler, self._learner_options(state), seed, shuffle)
+        start = state.learned if self.refit == "warm" else None
+        return LearningTask(examples, scaler, seed, shuffle, start)
 
     def select(self, state: LearningState, budget: int, rng: Generator) -> Selection:
         """The ``budget`` largest predictions; a batch is the top of one ranking.
@@ -217,14 +247,19 @@ class NeuralProcess:
         labels = state.y_annotated if self.context_labels else None
         return Points(state.X_annotated, extra, rewards, labels)
 
-    def _learner_options(self, state: LearningState) -> Any:
+    def _learner_options(self, state: LearningState, warm: bool) -> LearnerOptions:
         from lalbench.learners.neural_process import LearnerOptions, TrainingOptions
+        from lalbench.learners.neural_process.training import DECAY
 
+        training = TrainingOptions(self.epochs, self.batch_size, self.learning_rate)
+        if warm and self.warm_epochs < self.epochs:
+            rate = self.learning_rate * DECAY ** (self.epochs - self.warm_epochs)
+            training = TrainingOptions(self.warm_epochs, self.batch_size, rate)
         return LearnerOptions(
             width=self.width,
             n_classes=state.n_classes if self.context_labels else 0,
             standardise=self.standardise_targets,
-            training=TrainingOptions(self.epochs, self.batch_size, self.learning_rate),
+            training=training,
         )
 
 
