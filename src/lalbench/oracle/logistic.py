@@ -77,7 +77,7 @@ def score_refits(
     Raises:
         NotConvergedError: an optimum was not reached.
     """
-    known = np.ones(len(y)) if weights is None else weights
+    known = np.ones(len(y)) if weights is None else np.ascontiguousarray(weights, np.float64)
     intercept = getattr(classifier, "fit_intercept", True)
     if scorer.n_classes == 2:
         from lalbench.oracle.logistic_binary import BinaryRefits

@@ -88,14 +88,21 @@ class BinaryRefits:
         return self.X.shape[1] + int(self.intercept)
 
     @cached_property
-    def _points(self) -> Any:
+    def _evaluation(self) -> FloatArray:
+        return np.ascontiguousarray(self._with_one(self.scorer.X).T)
+
+    @cached_property
+    def _all_points(self) -> Any:
+        return self._points(np.arange(len(self.X)))
+
+    def _points(self, rows: IntArray) -> Any:
         from lalbench.oracle.logistic_kernel import Points
 
         return Points(
-            self._with_one(self.X),
-            self.targets,
-            np.ascontiguousarray(self.weights, dtype=np.float64),
-            np.ascontiguousarray(self._with_one(self.scorer.X).T),
+            self._with_one(self.X[rows]),
+            self.targets[rows],
+            self.weights[rows],
+            self._evaluation,
             self._penalty(self._size),
             self.ridge,
             self.intercept,
@@ -112,7 +119,8 @@ class BinaryRefits:
 
     def _blocks(self, masks: BoolArray, subsets: IntArray) -> Iterator[list[Part]]:
         """Parts of subsets that fit into memory together."""
-        per_refit = 8 * (4 * len(self.scorer.y) + 6 * self._size)
+        copies = 4 if self.scorer.needs == "predictions" else 12
+        per_refit = 8 * (copies * len(self.scorer.y) + 6 * self._size)
         room = max(1, min(_REFITS, current().memory // per_refit))
         together: list[Part] = []
         left = room
@@ -132,16 +140,24 @@ class BinaryRefits:
         """Per part the scores of the subset (first) and of its candidates."""
         from lalbench.oracle.logistic_kernel import refit_subsets
 
+        inside = np.concatenate([part.inside for part in parts])
+        outside = np.concatenate([part.outside for part in parts])
+        if len(self.X) <= _REFITS:
+            points = self._all_points
+        else:  # not the whole of a large pool at once
+            rows = np.unique(np.append(inside, outside))
+            points = self._points(rows)
+            inside, outside = np.searchsorted(rows, inside), np.searchsorted(rows, outside)
         inside_ends = np.cumsum([0] + [len(part.inside) for part in parts])
         outside_ends = np.cumsum([0] + [len(part.outside) for part in parts])
         total = int(outside_ends[-1]) + len(parts)
         decisions = np.empty((total, len(self.scorer.y)))
         converged = np.empty(total, dtype=bool)
         refit_subsets(
-            self._points,
-            np.concatenate([part.inside for part in parts]),
+            points,
+            inside,
             inside_ends,
-            np.concatenate([part.outside for part in parts]),
+            outside,
             outside_ends,
             self.scorer.needs == "predictions",
             _REDUCE,

@@ -29,7 +29,7 @@ BoolArray = NDArray[np.bool_]
 
 _EPSILON = float(np.finfo(np.float64).eps)
 _TOLERANCE = 1e-9
-_STEPS = 30
+_STEPS = 60
 _REDUCE = 0.8
 """The span of a subset's rows pays where it saves at least a fifth of the coordinates."""
 
