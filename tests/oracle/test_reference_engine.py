@@ -141,6 +141,27 @@ def test_number_of_processes_changes_no_bit(classifier, capfd):
     assert np.ptp(one.improvements[~np.isnan(one.improvements)]) > 0
 
 
+@pytest.mark.parametrize("n_processes", [1, 2])
+def test_short_calls_say_nothing(n_processes, capfd):
+    table(Nearest(), n_processes)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("n_processes", [1, 2])
+def test_progress_counts_blocks(n_processes, monkeypatch):
+    told = []
+
+    def progress(items, what, total):
+        for done, item in enumerate(items, start=1):
+            told.append((what, done, total))
+            yield item
+
+    monkeypatch.setattr(processes, "progress", progress)
+    table(Nearest(), n_processes)
+    blocks = 16 * n_processes
+    assert told == [("refits of Nearest", done, blocks) for done in range(1, blocks + 1)]
+
+
 def test_large_evaluation_sets_are_mapped_and_score_the_same():
     scorer = problem(n_evaluation=60_000)[2]
     assert scorer.X.nbytes > 2**20
