@@ -241,11 +241,11 @@ def test_a_training_can_start_from_another_one(learned: LearnedNeuralProcess) ->
     kept = fit_task(make_task(3, start=learned), still)
     for name, values in learned.weights.items():
         np.testing.assert_allclose(kept.weights[name], values, atol=1e-9)
-    again, options = make_task(0), LearnerOptions(training=TrainingOptions(epochs=3))
+    options = LearnerOptions(training=TrainingOptions(epochs=3, learning_rate=1e-4))
+    again = make_task(0)
     again = replace(again, examples=make_examples(60))  # those of ``learned``
     warm, cold = (fit_task(replace(again, start=start), options) for start in (learned, None))
-    assert warm.curve[0] < learned.curve[0] - 0.1
-    assert warm.curve[0] < cold.curve[0] - 0.1
+    assert warm.curve[0] < cold.curve[0] - 1
     assert not np.array_equal(warm.weights["key.weight"], learned.weights["key.weight"])
 
 

@@ -15,7 +15,7 @@ from lalbench.learners.neural_process.kernels import LANES
 from lalbench.learners.neural_process.network import SAFE_SPREAD
 from lalbench.learners.neural_process.problems import Problems, group_by_size
 from lalbench.learners.neural_process.stacked import StackedUpdate
-from lalbench.learners.neural_process.training import _run, train, train_many
+from lalbench.learners.neural_process.training import run_epochs, train, train_many
 
 EXACT = 1e-10
 N_FEATURES = 3
@@ -135,7 +135,7 @@ def test_training_at_once_is_training_alone(
     options = TrainingOptions(epochs=3, batch_size=4)
     groups = [group_by_size(each) for each in problems]
     shuffles = [np.random.default_rng(seed).shuffle for seed in range(3)]
-    curves = _run(StackedUpdate(together, problems, groups), groups, options, shuffles)
+    curves = run_epochs(StackedUpdate(together, problems, groups), groups, options, shuffles)
     for model, network in enumerate(alone):
         shuffle = np.random.default_rng(model).shuffle
         curve = train(network, problems[model], options, shuffle)
@@ -165,4 +165,4 @@ def test_a_divergence_among_many_is_one_clear_error() -> None:
     networks = [make_network("shared", seed) for seed in range(2)]
     options = TrainingOptions(epochs=5, learning_rate=1e150)
     with pytest.raises(UserError, match="learning_rate: training diverged"):
-        _run(StackedUpdate(networks, problems, groups), groups, options, [list] * 2)
+        run_epochs(StackedUpdate(networks, problems, groups), groups, options, [list] * 2)

@@ -172,7 +172,7 @@ class StackedUpdate:
 
     @torch.no_grad()
     def _adam(self, active: Tensor, rate: float) -> None:
-        """One step (Kingma and Ba 2015, Algorithm 1) of the models whose ``active`` (M, 1) is 1, not 0."""
+        """One step (Kingma and Ba 2015, Algorithm 1); ``active`` (M, 1) is 1, or 0 to skip it."""
         kind, gradient = self._flat.dtype, self._gradient
         self._steps += active
         self._first.lerp_(gradient, 0.1 * active.to(kind))

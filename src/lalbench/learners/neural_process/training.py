@@ -95,9 +95,11 @@ def train_many(
         from lalbench.learners.neural_process.stacked import StackedUpdate
 
         update = StackedUpdate(networks, problems, groups)
-        return _run(update, groups, options, shuffles)
+        return run_epochs(update, groups, options, shuffles)
     curves = [
-        _run(_update_on_cpu(network, given, grouped, options.batch_size), [grouped], options, [one])
+        run_epochs(
+            _update_on_cpu(network, given, grouped, options.batch_size), [grouped], options, [one]
+        )
         for network, given, grouped, one in zip(networks, problems, groups, shuffles, strict=True)
     ]
     return np.concatenate(curves)
@@ -129,7 +131,7 @@ def _update_on_cpu(
     return StackedUpdate([network], [problems], [groups])
 
 
-def _run(
+def run_epochs(
     update: Update,
     groups: Sequence[list[Group]],
     options: TrainingOptions,
