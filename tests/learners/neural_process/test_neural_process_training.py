@@ -74,7 +74,7 @@ def plain_training(network: AttentiveNeuralProcess, problems: Problems, epochs: 
 
 @pytest.mark.parametrize("kind", ["shared", "labels", "rewards", "own_points"])
 def test_training_equals_a_plain_loop(kind: str) -> None:
-    """The first two are compiled on a CPU, the other two run in torch."""
+    """The first two have compiled gradients, the other two come from torch."""
     problems, network = make_problems(kind=kind), make_network(2 if kind == "labels" else 0)
     plain = copy.deepcopy(network)
     curve = train(network, problems, TrainingOptions(epochs=4, batch_size=4), no_shuffle)

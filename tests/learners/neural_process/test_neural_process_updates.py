@@ -84,11 +84,11 @@ def assert_close(found: torch.Tensor, expected: torch.Tensor) -> None:
     assert expected.abs().max() > 0
 
 
-@pytest.mark.parametrize("kind", ["shared", "labels", "large_logits"])
-@pytest.mark.parametrize("n", [15, 16, 21, 40])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("n", [15, 16, 40])
 def test_compiled_gradient_is_torchs(kind: str, n: int) -> None:
     problems, network = make_problems(kind, 120, n), make_network(kind)
-    assert (network.logit_spread(problems.points) > SAFE_SPREAD) == (kind == "large_logits")
+    assert (network.logit_spread(problems.points).max() > SAFE_SPREAD) == (kind == "large_logits")
     groups = group_by_size(problems)
     assert max(group.targets.numel() for group in groups) > LANES  # more than one block
     update = CompiledUpdate(network, problems, groups, 64)

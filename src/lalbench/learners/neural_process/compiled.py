@@ -3,6 +3,9 @@
 Between two matrix products torch reads and writes every activation from and to memory once per
 operation, and keeps a record of some 150 operations per update. Here a block of targets goes
 through the whole network and back while its activations stay in the cache.
+
+Problems with points of their own or with rewards share no keys and values; their gradients, and
+those of a network whose attention logits are too far apart, come from torch.
 """
 
 from __future__ import annotations
@@ -25,7 +28,7 @@ _CONSTANT = 0.5 * math.log(2 * math.pi)
 
 
 class CompiledUpdate:
-    """Adam for one network whose problems share their points and have no rewards.
+    """Adam for one network.
 
     Args:
         network: on the CPU; trained in place.
@@ -48,15 +51,17 @@ class CompiledUpdate:
         self._moments = np.zeros((2, len(self._parameters)), self._parameters.dtype)
         self._step = 0
         self._n_points = problems.points.shape[1]
-        largest = min(batch_size, max(len(group.rows) for group in groups))
-        self._space = Space.of(
-            np.ascontiguousarray(problems.points[0].numpy().T),
-            _y_inputs(network, problems),
-            network.width,
-            network.n_heads,
-            network.y_hidden,
-            largest,
-        )
+        self._space: Space | None = None
+        if len(problems.points) == 1 and problems.rewards is None:
+            largest = min(batch_size, max(len(group.rows) for group in groups))
+            self._space = Space.of(
+                np.ascontiguousarray(problems.points[0].numpy().T),
+                _y_inputs(network, problems),
+                network.width,
+                network.n_heads,
+                network.y_hidden,
+                largest,
+            )
         self._context = [self._padded(group.context.numpy()) for group in groups]
 
     def __call__(self, chosen: Sequence[Batch | None], rate: float) -> Tensor:
@@ -71,31 +76,33 @@ class CompiledUpdate:
     def gradient(self, position: int, rows: list[int]) -> float:
         """The loss of a batch; its gradient is then in ``grad`` of the network's parameters."""
         self._gradient[:] = 0
-        spread = prepare(self._weights, self._space, self._n_points)
-        if spread > SAFE_SPREAD:
-            return self._stable_gradient(self._groups[position], rows)
-        np.exp(self._space.exponentials, out=self._space.exponentials)
-        targets = self._groups[position].targets.numpy()[rows]
+        group, space = self._groups[position], self._space
+        if space is None or prepare(self._weights, space, self._n_points) > SAFE_SPREAD:
+            return self._gradient_by_torch(group, rows)
+        np.exp(space.exponentials, out=space.exponentials)
+        targets = group.targets.numpy()[rows]
         total = gradient_of_batch(
             self._weights,
             self._slopes,
-            self._space,
+            space,
             self._n_points,
             self._context[position][rows],
             targets,
-            self._groups[position].improvements.numpy()[rows],
+            group.improvements.numpy()[rows],
         )
         return total / targets.size + _CONSTANT
 
-    def _stable_gradient(self, group: Group, rows: list[int]) -> float:
-        """The same by torch, for attention logits whose shared exponentials could underflow."""
-        problems = self._problems
+    def _gradient_by_torch(self, group: Group, rows: list[int]) -> float:
+        """:meth:`gradient` for any problems and any weights."""
+        problems, inside = self._problems, group.rows[rows]
+        points, rewards = problems.points, problems.rewards
         with torch.enable_grad():
             mu, sigma = self._network.forward_points(
-                problems.points,
-                problems.member[group.rows[rows]].to(problems.points.dtype),
+                points if len(points) == 1 else points[inside],
+                problems.member[inside].to(points.dtype),
                 group.targets[rows],
-                labels=problems.labels,
+                None if rewards is None else rewards[inside],
+                problems.labels,
                 stable=True,
             )
             loss = gaussian_loss(mu, sigma, group.improvements[rows])

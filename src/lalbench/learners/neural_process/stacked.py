@@ -95,7 +95,8 @@ class StackedUpdate:
         self._rows = [[group.rows.tolist() for group in grouped] for grouped in groups]
         self._table = _Table(problems, groups)
         self._method = _Method(networks[0])
-        self._flat, self._gradient, self._parameters = _stack(networks)
+        self._flat, self._parameters = _stack(networks)
+        self._gradient = torch.zeros_like(self._flat)
         self._first, self._second = (torch.zeros_like(self._flat) for _ in range(2))
         self._steps = torch.zeros(len(networks), 1, dtype=torch.float64, device=self._flat.device)
 
@@ -132,10 +133,13 @@ class StackedUpdate:
             None if table.rewards is None else table.rewards[model, at],
             table.labels,
         )
-        self._gradient.zero_()
+        for part in self._parameters.values():
+            part.grad = None
         with torch.enable_grad():
             losses = self._losses(inputs, table.improvements[model, at][..., :width], weights)
             losses.sum().backward()
+        slopes = [_given(part.grad).flatten(1) for part in self._parameters.values()]
+        torch.cat(slopes, dim=1, out=self._gradient)
         return losses.detach()
 
     def gradient_of(self, model: int) -> Tensor:
@@ -185,28 +189,26 @@ class StackedUpdate:
 
 def _stack(
     networks: Sequence[AttentiveNeuralProcess],
-) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-    """(M, P) parameters and gradients, and per name (M, …) leaves that are views of them.
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """(M, P) parameters, and per name (M, …) leaves that are views of them.
 
     The parameters of the networks become views too, so that they follow the training.
     """
     parts = [list(network.parameters()) for network in networks]
     flat = torch.stack([torch.cat([part.detach().flatten() for part in each]) for each in parts])
-    gradient = torch.zeros_like(flat)
     leaves, start = {}, 0
     for position, (name, like) in enumerate(networks[0].named_parameters()):
         stop = start + like.numel()
         shape = (len(networks), *like.shape)
         leaf = flat[:, start:stop].view(shape).requires_grad_()
-        leaf.grad = gradient[:, start:stop].view(shape)
         leaves[f"network.{name}"] = leaf
         for model, each in enumerate(parts):
             each[position].data = flat[model, start:stop].view(like.shape)
         start = stop
-    return flat, gradient, leaves
+    return flat, leaves
 
 
 def _given(tensor: Tensor | None) -> Tensor:
     if tensor is None:
-        raise ValueError("rewards and labels must be given for all models or for none")
+        raise ValueError("a tensor that all models need is missing for one")
     return tensor

@@ -1,8 +1,8 @@
 """Training of neural processes on simulated problems (Bakker et al. 2023, Algorithm 1).
 
-One model on a CPU whose problems share their points has compiled updates
-(:mod:`lalbench.learners.neural_process.compiled`); everything else, and any number of models on a
-GPU, is trained at once by torch (:mod:`lalbench.learners.neural_process.stacked`).
+On a CPU one model is trained after the other by compiled updates
+(:mod:`lalbench.learners.neural_process.compiled`), on a GPU all at once by operations of torch on
+stacked weights (:mod:`lalbench.learners.neural_process.stacked`).
 """
 
 from __future__ import annotations
@@ -94,14 +94,13 @@ def train_many(
     if problems[0].points.device.type == "cuda":
         from lalbench.learners.neural_process.stacked import StackedUpdate
 
-        update = StackedUpdate(networks, problems, groups)
-        return run_epochs(update, groups, options, shuffles)
-    curves = [
-        run_epochs(
-            _update_on_cpu(network, given, grouped, options.batch_size), [grouped], options, [one]
-        )
-        for network, given, grouped, one in zip(networks, problems, groups, shuffles, strict=True)
-    ]
+        return run_epochs(StackedUpdate(networks, problems, groups), groups, options, shuffles)
+    from lalbench.learners.neural_process.compiled import CompiledUpdate
+
+    curves = []
+    for network, given, grouped, shuffle in zip(networks, problems, groups, shuffles, strict=True):
+        update = CompiledUpdate(network, given, grouped, options.batch_size)
+        curves.append(run_epochs(update, [grouped], options, [shuffle]))
     return np.concatenate(curves)
 
 
@@ -119,25 +118,22 @@ def limited_threads(threads: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _update_on_cpu(
-    network: AttentiveNeuralProcess, problems: Problems, groups: list[Group], batch_size: int
-) -> Update:
-    if len(problems.points) == 1 and problems.rewards is None:
-        from lalbench.learners.neural_process.compiled import CompiledUpdate
-
-        return CompiledUpdate(network, problems, groups, batch_size)
-    from lalbench.learners.neural_process.stacked import StackedUpdate
-
-    return StackedUpdate([network], [problems], [groups])
-
-
 def run_epochs(
     update: Update,
     groups: Sequence[list[Group]],
     options: TrainingOptions,
     shuffles: Sequence[Shuffle],
 ) -> NDArray[np.float64]:
-    """All epochs of the models of ``update``; (M, epochs) curves."""
+    """All epochs of the M models of ``update``.
+
+    Args:
+        update: one step of Adam.
+        groups: the problems of each model by size.
+        options, shuffles: as in :func:`train_many`.
+
+    Returns:
+        (M, epochs) curves, and raises, as in :func:`train_many`.
+    """
     counts = np.array([sum(len(group.rows) for group in grouped) for grouped in groups])
     curves = np.empty((len(groups), options.epochs))
     rate = options.learning_rate
