@@ -34,20 +34,39 @@ _FLAGS = {"contract", "reassoc", "nsz"}
 
 
 @njit(cache=True, error_model="numpy", fastmath=_FLAGS)
+def _subtract(target: FloatArray, factors: FloatArray, rows: FloatArray, first: int) -> None:
+    """``target`` less the sum of factors times rows, from column ``first`` on.
+
+    Four rows at a time: a value of the target is read and written once for each four products.
+    """
+    count, size = len(factors), len(target)
+    whole = count - count % 4
+    for k in range(0, whole, 4):
+        f0, f1, f2, f3 = factors[k], factors[k + 1], factors[k + 2], factors[k + 3]
+        r0, r1, r2, r3 = rows[k], rows[k + 1], rows[k + 2], rows[k + 3]
+        for i in range(first, size):
+            target[i] -= f0 * r0[i] + f1 * r1[i] + f2 * r2[i] + f3 * r3[i]
+    for k in range(whole, count):
+        factor, row = factors[k], rows[k]
+        for i in range(first, size):
+            target[i] -= factor * row[i]
+
+
+@njit(cache=True, error_model="numpy", fastmath=_FLAGS)
 def cholesky(matrix: FloatArray) -> bool:
     """Overwrites the upper triangle of (D, D) with U, UᵀU = matrix; False if not positive."""
     size = len(matrix)
+    factors = np.empty(size)
     for j in range(size):
+        for k in range(j):
+            factors[k] = matrix[k, j]
+        _subtract(matrix[j], factors[:j], matrix, j)
         pivot = matrix[j, j]
         if not pivot > 0.0:
             return False
         scale = 1.0 / math.sqrt(pivot)
         for k in range(j, size):
             matrix[j, k] *= scale
-        for i in range(j + 1, size):
-            factor = matrix[j, i]
-            for k in range(i, size):
-                matrix[i, k] -= factor * matrix[j, k]
     return True
 
 
@@ -56,14 +75,14 @@ def inverse_of_upper(upper: FloatArray, found: FloatArray) -> None:
     """Writes U⁻¹ (D, D) of the upper triangle of ``upper``."""
     size = len(upper)
     for j in range(size - 1, -1, -1):
-        scale = 1.0 / upper[j, j]
+        row = found[j]
         for k in range(size):
-            found[j, k] = 0.0
-        found[j, j] = scale
-        for i in range(j + 1, size):
-            factor = -upper[j, i] * scale
-            for k in range(i, size):
-                found[j, k] += factor * found[i, k]
+            row[k] = 0.0
+        row[j] = 1.0
+        _subtract(row, upper[j, j + 1 :], found[j + 1 :], j + 1)
+        scale = 1.0 / upper[j, j]
+        for k in range(j, size):
+            row[k] *= scale
 
 
 @njit(cache=True, error_model="numpy", fastmath=_FLAGS)
@@ -198,7 +217,7 @@ def span(gram: FloatArray) -> tuple[FloatArray, IntArray]:
     """
     n = len(gram)
     transposed, pivots = np.empty((n, n)), np.empty(n, np.int64)
-    left = np.empty(n)
+    left, factors = np.empty(n), np.empty(n)
     for i in range(n):
         left[i] = gram[i, i]
     threshold = _DEPENDENT * max(left.max(), 1e-300)
@@ -211,9 +230,8 @@ def span(gram: FloatArray) -> tuple[FloatArray, IntArray]:
         row = transposed[rank]
         row[:] = gram[pivot]
         for k in range(rank):
-            factor = transposed[k, pivot]
-            for i in range(n):
-                row[i] -= factor * transposed[k, i]
+            factors[k] = transposed[k, pivot]
+        _subtract(row, factors[:rank], transposed, 0)
         scale = 1.0 / math.sqrt(row[pivot]) if row[pivot] > 0.0 else 0.0
         for i in range(n):
             row[i] *= scale
@@ -239,10 +257,7 @@ def project(coordinates: FloatArray, pivots: IntArray, products: FloatArray) -> 
     for j in range(rank):
         own = coordinates[pivots[j]]
         found[j] = products[pivots[j]]
-        for k in range(j):
-            factor = own[k]
-            for i in range(m):
-                found[j, i] -= factor * found[k, i]
+        _subtract(found[j], own[:j], found, 0)
         scale = 1.0 / own[j]
         for i in range(m):
             found[j, i] *= scale

@@ -37,7 +37,7 @@ BoolArray = NDArray[np.bool_]
 _FLAGS = {"contract", "reassoc", "nsz"}
 _EPSILON = float(np.finfo(np.float64).eps)
 _TOLERANCE = 1e-9
-_COARSE = 1e-3
+_COARSE = 1e-4
 """Norm of g at which the certificate is tried."""
 _STEPS = 60
 _COLUMNS = 128
