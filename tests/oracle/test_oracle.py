@@ -82,11 +82,13 @@ def test_improvements_of_probabilities(name):
     np.testing.assert_allclose(found, expected, atol=1e-8)
 
 
-@pytest.mark.parametrize("make", [LogisticRegression, lambda: SVC(tol=1e-8)])
-def test_three_classes_by_the_reference(make):
+@pytest.mark.parametrize(
+    ("make", "engine"), [(LogisticRegression, "reference"), (lambda: SVC(tol=1e-8), "svm")]
+)
+def test_three_classes(make, engine):
     X, y = data(3, 40, n_classes=3)
     scorer = scorer_of(3, n_classes=3)
-    assert oracle.choose_engine(make(), scorer) == "reference"
+    assert oracle.choose_engine(make(), scorer) == engine
     found = oracle.improvements(make(), X[:15], y[:15], X[15:], y[15:], scorer)
     expected = plain_loop(make, X[:15], y[:15], X[15:], y[15:], scorer)
     np.testing.assert_allclose(found, expected, atol=1e-12)
@@ -179,7 +181,9 @@ def test_weights_that_do_not_tell_the_candidates_weight():
         (TheirLogisticRegression(solver="liblinear"), "reference"),
         (TheirLogisticRegression(solver="saga", l1_ratio=0.5), "reference"),
         (TheirLogisticRegression(C=np.inf), "reference"),
-        ("svm", "reference"),
+        ("svm", "svm"),
+        (SVC(class_weight="balanced"), "reference"),
+        (SVC(kernel="sigmoid"), "reference"),
         (GaussianNB(), "reference"),
     ],
 )

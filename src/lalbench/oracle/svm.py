@@ -44,6 +44,11 @@ def applies(classifier: Any, scorer: Scorer) -> bool:
     if theirs is None or type(classifier) is not theirs.SVC or scorer.needs != "predictions":
         return False
     options = classifier.get_params()
+    class_weight = options["class_weight"]
+    # "balanced" is left to the reference: its classes have equal sums of bounds, so that where all
+    # coefficients are at their bounds SVC's bias depends on the rounding of these sums
+    if class_weight == "balanced" or any(not 0 < w < np.inf for w in (class_weight or {}).values()):
+        return False
     return bool(
         options["kernel"] in _KERNELS
         and not options["break_ties"]
@@ -107,7 +112,7 @@ class _Rows:
     Attributes:
         X: (n, d) features.
         y: (n,) labels.
-        bounds: (n,) C times sample weights.
+        bounds: (n,) C times the weights of the row and its class.
         between: (k, n) squared distances or inner products of the first k rows and all.
         itself: (n,) of each row and itself.
         toward: (n, m) of rows and evaluation points.
@@ -139,7 +144,8 @@ class _Rows:
         else:
             between, toward = X[:k] @ X.T, X @ evaluation.T
             itself = np.einsum("nd,nd->n", X, X)
-        return cls(X, y, engine.C * weights, between, itself, toward, moments)
+        bounds = engine.C * weights * engine.class_weight[y]
+        return cls(X, y, bounds, between, itself, toward, moments)
 
 
 @dataclass(frozen=True)
@@ -150,14 +156,14 @@ class _Engine:
         options: kernel number, coef0, degree, for the compiled code.
         C: penalty.
         gamma: number, or None for ``"scale"``.
-        class_weight: (n_classes,) weights, or None for ``"balanced"``.
+        class_weight: (n_classes,) weights.
         scorer: the objective.
     """
 
     options: tuple[int, float, int]
     C: float
     gamma: float | None
-    class_weight: FloatArray | None
+    class_weight: FloatArray
     scorer: Scorer
 
     @classmethod
@@ -167,18 +173,10 @@ class _Engine:
         gamma = {"scale": None, "auto": 1 / n_features}.get(given["gamma"], given["gamma"])
         if options[0] == _KERNELS["linear"]:
             gamma = 1.0  # it does not matter: the same for all refits
-        chosen = given["class_weight"]
-        class_weight = None
-        if chosen != "balanced":
-            by_label = chosen or {}
-            class_weight = np.array([by_label.get(k, 1.0) for k in range(scorer.n_classes)])
-        return cls(
-            options,
-            float(given["C"]),
-            None if gamma is None else float(gamma),
-            class_weight,
-            scorer,
-        )
+        by_label = given["class_weight"] or {}
+        class_weight = np.array([by_label.get(k, 1.0) for k in range(scorer.n_classes)])
+        gamma = None if gamma is None else float(gamma)
+        return cls(options, float(given["C"]), gamma, class_weight, scorer)
 
     def fits(self, n: int, memory: int) -> bool:
         """Whether all n rows may be prepared together."""
@@ -213,7 +211,6 @@ class _Engine:
             rows.y,
             rows.bounds,
             self._gammas(rows, inside, outside),
-            self._factors(rows, inside, outside),
             inside[rows.bounds[inside] > 0],
             outside,
             self.scorer.n_classes,
@@ -238,16 +235,6 @@ class _Engine:
             variances[c] = rows.X[which].var()
         scale = rows.X.shape[1] * variances
         return np.divide(1.0, scale, out=np.ones(len(scale)), where=variances != 0)
-
-    def _factors(self, rows: _Rows, inside: IntArray, outside: IntArray) -> FloatArray:
-        """(c + 1, n_classes) class weights of the refits."""
-        n_classes = self.scorer.n_classes
-        if self.class_weight is not None:
-            return np.tile(self.class_weight, (len(outside) + 1, 1))
-        counts = np.tile(np.bincount(rows.y[inside], minlength=n_classes), (len(outside) + 1, 1))
-        counts[np.arange(len(outside)), rows.y[outside]] += 1
-        present = (counts > 0).sum(axis=1, keepdims=True)
-        return counts.sum(axis=1, keepdims=True) / (present * np.maximum(counts, 1))
 
 
 _CANCELLED = 1e-4

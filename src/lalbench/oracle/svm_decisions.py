@@ -74,10 +74,12 @@ def count_votes(
         row = decisions[k]
         doubt = len(nodes) == 0
         if not doubt:
-            row += bias[k]
+            for j in range(m):
+                row[j] += bias[k]
             if place[k] >= 0 and beta[k, p] != 0.0:
                 kernel_values(kind, toward[place[k]], gammas[k], coef0, degree, own)
-                row += beta[k, p] * own
+                for j in range(m):
+                    row[j] += beta[k, p] * own[j]
             limit = errors[k] * np.abs(beta[k]).sum()
             doubt = _smallest(row) <= limit
         if doubt:
@@ -86,7 +88,8 @@ def count_votes(
                 if beta[k, r] != 0.0:
                     i = inside[r] if r < p else place[k]
                     kernel_values(kind, toward[i], gammas[k], coef0, degree, own)
-                    row += beta[k, r] * own
+                    for j in range(m):
+                        row[j] += beta[k, r] * own[j]
         _add_votes(row, first[jobs[k]], second[jobs[k]])
 
 

@@ -24,6 +24,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from lalbench.oracle.svm_vectors import LANES, subtract_products
 from lalbench.oracle.vector_math import exp
 
 LINEAR, POLY, RBF = 0, 1, 2
@@ -35,7 +36,7 @@ KKT = 1e-10
 _PIVOT = 1e-6
 """A pivot below this share of its diagonal is a singular system, rounded to single precision."""
 
-_LANES = {"contract", "reassoc", "nsz"}  # keep NaN and infinity
+_FLAGS = {"contract", "reassoc", "nsz"}  # keep NaN and infinity
 
 
 @njit(cache=True, fastmath={"contract"}, error_model="numpy")
@@ -74,133 +75,98 @@ def kernel_values(kind, values, gamma, coef0, degree, out):
             out[i] = kernel(kind, values[i], gamma, coef0, degree)
 
 
-@njit(cache=True, fastmath=_LANES, error_model="numpy")
-def _subtract_product(out, left, right, n):
-    """``out[l] -= Σ_{k<n} left[k, l] right[k, l]``, four at a time to spare loads of ``out``."""
-    width = len(out)
-    k = 0
-    while k + 4 <= n:
-        a0, a1, a2, a3 = left[k], left[k + 1], left[k + 2], left[k + 3]
-        b0, b1, b2, b3 = right[k], right[k + 1], right[k + 2], right[k + 3]
-        for lane in range(width):
-            out[lane] -= (
-                a0[lane] * b0[lane]
-                + a1[lane] * b1[lane]
-                + a2[lane] * b2[lane]
-                + a3[lane] * b3[lane]
-            )
-        k += 4
-    while k < n:
-        a, b = left[k], right[k]
-        for lane in range(width):
-            out[lane] -= a[lane] * b[lane]
-        k += 1
-
-
-@njit(cache=True, fastmath=_LANES, error_model="numpy")
+@njit(cache=True, fastmath=_FLAGS, error_model="numpy")
 def _factorise(A, n, singular):
-    """Cholesky factors in the lower triangles of A (n, n, W), with inverse diagonals."""
-    width = A.shape[2]
+    """Cholesky factors in the lower triangles of A (N, N, LANES), n ≤ N, with inverse diagonals."""
+    width = A.shape[1]
     for j in range(n):
-        pivot = A[j, j]
-        for lane in range(width):
-            singular[n, lane] = _PIVOT * pivot[lane]
+        for lane in range(LANES):
+            singular[n, lane] = _PIVOT * A[j, j, lane]
         for i in range(j, n):
-            _subtract_product(A[i, j], A[i], A[j], j)
-        for lane in range(width):
-            bad = pivot[lane] <= singular[n, lane]
+            subtract_products(A, i * width + j, A, i * width, A, j * width, j)
+        for lane in range(LANES):
+            bad = A[j, j, lane] <= singular[n, lane]
             singular[j, lane] = 1.0 if bad else 0.0
-            pivot[lane] = 1.0 / np.sqrt(1.0 if bad else pivot[lane])
+            A[j, j, lane] = 1.0 / np.sqrt(1.0 if bad else A[j, j, lane])
         for i in range(j + 1, n):
-            row = A[i, j]
-            for lane in range(width):
-                row[lane] *= pivot[lane]
+            for lane in range(LANES):
+                A[i, j, lane] *= A[j, j, lane]
 
 
-@njit(cache=True, fastmath=_LANES, error_model="numpy")
+@njit(cache=True, fastmath=_FLAGS, error_model="numpy")
 def _forward_back(A, n, x):
     """Solves A x = x in place with the factors of :func:`_factorise`."""
-    width = A.shape[2]
+    width = A.shape[1]
     for i in range(n):
-        _subtract_product(x[i], A[i], x, i)
-        for lane in range(width):
+        subtract_products(x, i, A, i * width, x, 0, i)
+        for lane in range(LANES):
             x[i, lane] *= A[i, i, lane]
     for i in range(n - 1, -1, -1):
-        for lane in range(width):
+        for lane in range(LANES):
             x[i, lane] *= A[i, i, lane]
         for j in range(i):
-            a, b, out = A[i, j], x[i], x[j]
-            for lane in range(width):
-                out[lane] -= a[lane] * b[lane]
+            for lane in range(LANES):
+                x[j, lane] -= A[i, j, lane] * x[i, lane]
 
 
-@njit(cache=True, fastmath=_LANES, error_model="numpy")
-def _subtract_kernel(K, rows, columns, beta, out):
-    """``out[r] -= Σ_c K[rows[r], columns[c]] beta[columns[c]]`` of the lower triangle K."""
-    width = K.shape[2]
-    for r in range(len(rows)):
-        i, target = rows[r], out[r]
-        for c in range(len(columns)):
-            j = columns[c]
-            a, b = K[max(i, j), min(i, j)], beta[j]
-            for lane in range(width):
-                target[lane] -= a[lane] * b[lane]
-
-
-@njit(cache=True, fastmath=_LANES, error_model="numpy")
-def _solve_free(K, y, beta, bias, state, free, fixed, A, work, singular):
-    """Solves e = 0 on the free coefficients of every lane, the others staying as in ``beta``."""
-    n, width = len(free), K.shape[2]
-    ones, right = work[0], work[1]
+@njit(cache=True, fastmath=_FLAGS, error_model="numpy")
+def _fill_system(K, y, beta, state, free, A, ones, right):
+    """The system of the free coefficients; a row that is fixed in a lane is that of the identity."""
+    n = len(free)
     for r in range(n):
         i = free[r]
-        for lane in range(width):
+        for lane in range(LANES):
             right[r, lane] = y[i, lane]
             ones[r, lane] = 1.0 if state[i, lane] == 0.0 else 0.0
+        subtract_products(right, r, K, i * len(y), beta, 0, len(y))
+        for lane in range(LANES):
+            right[r, lane] *= ones[r, lane]
         for c in range(r):
             j = free[c]
-            for lane in range(width):
+            for lane in range(LANES):
                 A[r, c, lane] = K[i, j, lane] * ones[r, lane] * ones[c, lane]
-        for lane in range(width):
+        for lane in range(LANES):
             A[r, r, lane] = K[i, i, lane] if ones[r, lane] == 1.0 else 1.0
-    _subtract_kernel(K, free, fixed, beta, right)
-    for r in range(n):
-        for lane in range(width):
-            right[r, lane] *= ones[r, lane]
-    _factorise(A, n, singular)
-    _forward_back(A, n, ones)
-    _forward_back(A, n, right)
+
+
+@njit(cache=True, fastmath=_FLAGS, error_model="numpy")
+def _solve_free(K, y, beta, bias, state, free, A, work, singular):
+    """Solves e = 0 on the free coefficients of every lane, the others staying as in ``beta``."""
+    n, ones, right = len(free), work[0], work[1]
     total, weight = work[2, 0], work[2, 1]
     total[:] = 0.0
     weight[:] = 0.0
-    for i in fixed:
-        for lane in range(width):
+    for i in range(len(y)):
+        for lane in range(LANES):
             total[lane] += beta[i, lane]
+    _fill_system(K, y, beta, state, free, A, ones, right)
+    _factorise(A, n, singular)
+    _forward_back(A, n, ones)
+    _forward_back(A, n, right)
     for r in range(n):
-        for lane in range(width):
+        for lane in range(LANES):
             total[lane] += right[r, lane]
             weight[lane] += ones[r, lane]
-    for lane in range(width):
+    for lane in range(LANES):
         bias[lane] = total[lane] / weight[lane]
     for r in range(n):
         i = free[r]
-        for lane in range(width):
-            if state[i, lane] == 0.0:
-                beta[i, lane] = right[r, lane] - bias[lane] * ones[r, lane]
+        for lane in range(LANES):
+            value = right[r, lane] - bias[lane] * ones[r, lane]
+            beta[i, lane] = value if state[i, lane] == 0.0 else beta[i, lane]
 
 
-@njit(cache=True, fastmath=_LANES, error_model="numpy")
+@njit(cache=True, fastmath=_FLAGS, error_model="numpy")
 def _correct(lo, hi, beta, state, error, changes, off):
-    """Corrects the guessed states; counts changes, and in ``off`` what a solution may not have.
+    """Corrects the guessed states from ``error`` = −e; counts changes, and in ``off`` what a solution may not have.
 
     ``off[0]``: the largest |e| of a free coefficient. ``off[1]``: how many lie inside the bounds.
     """
-    n, width = beta.shape
     changes[:] = 0.0
     off[:] = 0.0
-    for i in range(n):
-        for lane in range(width):
-            value, e, old = beta[i, lane], error[i, lane], state[i, lane]
+    for i in range(len(beta)):
+        for lane in range(LANES):
+            value, e, old = beta[i, lane], -error[i, lane], state[i, lane]
             low, high = lo[i, lane], hi[i, lane]
             margin = KKT * (high - low)
             inside = old == 0.0 and value > low + margin and value < high - margin
@@ -219,78 +185,67 @@ def _correct(lo, hi, beta, state, error, changes, off):
 
 @njit(cache=True, error_model="numpy")
 def solve_lanes(K, y, lo, hi, state, beta, bias, solved):
-    """Solves W machines of n coefficients from guessed states.
+    """Solves LANES machines of n coefficients from guessed states.
 
     Args:
-        K: (n, n, W) float64 kernel matrices, lower triangles.
-        y: (n, W) -1.0 or 1.0.
-        lo: (n, W) lower bounds.
-        hi: (n, W) upper bounds; a row with lo = hi = 0 takes no part.
-        state: (n, W) -1.0 (at lo), 0.0 (free) or 1.0 (at hi); corrected in place.
-        beta: (n, W) out, coefficients.
-        bias: (W,) out.
-        solved: (W,) bool out; a lane that is not solved holds nothing of use.
+        K: (n, n, LANES) float64 kernel matrices.
+        y: (n, LANES) -1.0 or 1.0.
+        lo: (n, LANES) lower bounds.
+        hi: (n, LANES) upper bounds.
+        state: (n, LANES) -1.0 (at lo), 0.0 (free) or 1.0 (at hi); corrected in place.
+        beta: (n, LANES) out, coefficients.
+        bias: (LANES,) out.
+        solved: (LANES,) bool out; a lane that is not solved holds nothing of use.
     """
-    n, width = beta.shape
-    A = np.empty((n, n, width))
-    work = np.empty((3, max(n, 2), width))
-    error = np.empty((n, width))
-    singular = np.empty((n + 1, width))
-    changes, off = np.empty(width), np.empty((2, width))
-    everything = np.arange(n)
-    failed = np.zeros(width, dtype=np.bool_)
+    n = len(beta)
+    A = np.empty((n, n, LANES))
+    work = np.empty((3, max(n, 2), LANES))
+    error, singular = np.empty((n, LANES)), np.empty((n + 1, LANES))
+    changes, off = np.empty(LANES), np.empty((2, LANES))
+    failed = np.zeros(LANES, dtype=np.bool_)
     solved[:] = False
     for _ in range(MAX_STEPS):
-        free, fixed, both = _sort(lo, hi, state, beta, failed)
+        free = _sort(lo, hi, state, beta, failed)
         if len(free) == 0:
             break
-        _solve_free(K, y, beta, bias, state, free, fixed, A, work, singular)
+        _solve_free(K, y, beta, bias, state, free, A, work, singular)
         for i in range(n):
-            for lane in range(width):
+            for lane in range(LANES):
                 error[i, lane] = y[i, lane] - bias[lane]
-        _subtract_kernel(K, everything, both, beta, error)
-        for i in range(n):
-            for lane in range(width):
-                error[i, lane] = -error[i, lane]
+            subtract_products(error, i, K, i * n, beta, 0, n)
         for r in range(len(free)):
-            for lane in range(width):
+            for lane in range(LANES):
                 failed[lane] |= singular[r, lane] != 0.0
         _correct(lo, hi, beta, state, error, changes, off)
-        open_lanes = 0
-        for lane in range(width):
-            # not: also what is not a number
-            accurate = off[0, lane] <= KKT and abs(bias[lane]) < np.inf
-            solved[lane] = changes[lane] == 0 and not failed[lane] and accurate and off[1, lane] > 0
-            failed[lane] |= changes[lane] == 0 and not solved[lane]
-            open_lanes += not (solved[lane] or failed[lane])
-        if open_lanes == 0:
+        if _all_done(bias, changes, off, solved, failed):
             break
 
 
 @njit(cache=True, error_model="numpy")
-def _sort(lo, hi, state, beta, failed):
-    """Rows that are free in some lane, those fixed at a value ≠ 0 in some lane, and their union.
+def _all_done(bias, changes, off, solved, failed):
+    """Notes which lanes are solved and which have failed."""
+    n_open = 0
+    for lane in range(LANES):
+        # these comparisons are false for what is not a number
+        right = off[0, lane] <= KKT and off[1, lane] > 0 and abs(bias[lane]) < np.inf
+        solved[lane] = changes[lane] == 0 and right and not failed[lane]
+        failed[lane] |= changes[lane] == 0 and not solved[lane]
+        n_open += not (solved[lane] or failed[lane])
+    return n_open == 0
 
-    Sets ``beta`` to the bounds, and 0 where free.
-    """
-    n, width = beta.shape
-    free, fixed, both = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int64)
-    n_free = n_fixed = n_both = 0
-    for i in range(n):
-        total, count = 0.0, 0
-        for lane in range(width):
+
+@njit(cache=True, error_model="numpy")
+def _sort(lo, hi, state, beta, failed):
+    """Rows that are free in some lane. Sets ``beta`` to the bounds, and 0 where free."""
+    free = np.empty(len(beta), np.int64)
+    n_free = 0
+    for i in range(len(beta)):
+        count = 0
+        for lane in range(LANES):
             s = state[i, lane]
-            value = lo[i, lane] if s < 0.0 else (hi[i, lane] if s > 0.0 else 0.0)
-            beta[i, lane] = value
-            total += abs(value)
+            beta[i, lane] = lo[i, lane] if s < 0.0 else (hi[i, lane] if s > 0.0 else 0.0)
             count += s == 0.0 and not failed[lane]
         if count:
             free[n_free] = i
             n_free += 1
-        if total > 0.0:
-            fixed[n_fixed] = i
-            n_fixed += 1
-        if count or total > 0.0:
-            both[n_both] = i
-            n_both += 1
-    return free[:n_free], fixed[:n_fixed], both[:n_both]
+    return free[:n_free]

@@ -5,17 +5,16 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from lalbench.oracle.svm_lanes import kernel, kernel_lanes, solve_lanes
+from lalbench.oracle.svm_lanes import kernel_lanes, kernel_values, solve_lanes
 from lalbench.oracle.svm_smo import solve_one
+from lalbench.oracle.svm_vectors import LANES
 
-_LANES = 32
-_CACHED = 2**17
-"""Values of kernel matrices that stay in the cache."""
 _WORK, _MUCH_WORK = 10**6, 10**8
+"""Of pairs, on the kernel in single and in double precision."""
 
 
 @njit(cache=True, error_model="numpy")
-def refit_pair(options, between, itself, positive, bounds, inside, place, gammas, C, complete):
+def refit_pair(options, between, itself, positive, bounds, inside, place, gammas, complete):
     """Solutions of the machine of a pair for each of t jobs.
 
     Args:
@@ -24,148 +23,150 @@ def refit_pair(options, between, itself, positive, bounds, inside, place, gammas
         inside: (p,) row numbers of the pair in the subset.
         place: (t,) row number of the candidate that joins, or -1.
         gammas: (t,) γ.
-        C: (2, t) class weights of the two classes.
         complete: both classes are inside, and the last job is that of the subset itself.
 
     Returns:
         (t, p + 1) coefficients, last that of the candidate; (t,) biases; number of jobs not solved.
     """
     t, p = len(gammas), len(inside)
-    problem = options, between, itself, positive, bounds, inside, place, gammas, C
+    problem = options, between, itself, positive, bounds, inside, place, gammas
     beta, bias = np.zeros((t, p + 1)), np.zeros(t)
     if not complete:
         failed = 0
         for job in range(t):
-            failed += _solve_group(problem, np.array([job]), beta[0], 0.0, False, beta, bias)
+            failed += not _solve_alone(problem, job, np.zeros(p + 1), beta, bias)
         return beta, bias, failed
     start = np.zeros(p + 1)
-    failed = _solve_group(problem, np.array([t - 1]), start, 0.0, False, beta, bias)
+    failed = 0 if _solve_alone(problem, t - 1, start, beta, bias) else 1
     start[:] = beta[t - 1]
     for joining in (False, True):
         jobs = np.flatnonzero((place >= 0) == joining)
         if not joining:
-            same = (gammas[jobs] == gammas[t - 1]) & (C[0][jobs] == C[0, t - 1])
-            same &= C[1][jobs] == C[1, t - 1]
+            same = gammas[jobs] == gammas[t - 1]
             for job in jobs[same]:
                 beta[job], bias[job] = start, bias[t - 1]
             jobs = jobs[~same]
         if len(jobs) == 0:
             continue
-        n = p + 1 if joining else p
-        n_groups = -(-len(jobs) // max(8, min(_LANES, _CACHED // (n * n))))
-        size = -(-len(jobs) // n_groups)
-        for first in range(0, len(jobs), size):
-            group = jobs[first : first + size]
-            failed += _solve_group(problem, group, start, bias[t - 1], True, beta, bias)
+        for first in range(0, len(jobs), LANES):
+            group = jobs[first : first + LANES]
+            failed += _solve_group(problem, group, start, bias[t - 1], beta, bias)
     return beta, bias, failed
 
 
 @njit(cache=True, error_model="numpy")
-def _solve_group(problem, group, start, start_bias, warm, beta, bias):
+def _solve_group(problem, group, start, start_bias, beta, bias):
     """Solves jobs that all have a candidate, or all none; returns how many it could not solve."""
     inside, place = problem[5], problem[6]
-    p = len(inside)
-    n = p + 1 if place[group[0]] >= 0 else p
-    # whole vectors: the last job fills the rest
-    width = -(-len(group) // 8) * 8 if warm else 1
-    jobs = np.full(width, group[-1])
+    n = len(inside) + (place[group[0]] >= 0)
+    jobs = np.full(LANES, group[-1])  # the last job fills the rest
     jobs[: len(group)] = group
-    K = np.empty((n, n, width))
-    y, lo, hi = np.empty((n, width)), np.empty((n, width)), np.empty((n, width))
+    K = np.empty((n, n, LANES))
+    y, lo, hi = np.empty((n, LANES)), np.empty((n, LANES)), np.empty((n, LANES))
     _prepare(problem, jobs, K, y, lo, hi)
-    found, solved = np.empty((n, width)), np.zeros(width, np.bool_)
-    found_bias = np.empty(width)
-    if warm:
-        state = _first_guess(K, y, lo, hi, start, start_bias, p)
-        solve_lanes(K, y, lo, hi, state, found, found_bias, solved)
+    found, found_bias, solved = np.empty((n, LANES)), np.empty(LANES), np.empty(LANES, np.bool_)
+    state = _first_guess(K, y, lo, hi, start, start_bias, len(inside))
+    solve_lanes(K, y, lo, hi, state, found, found_bias, solved)
     failed = 0
     for lane in range(len(group)):
         job = jobs[lane]
         if solved[lane]:
             beta[job, :n] = found[:, lane]
             bias[job] = found_bias[lane]
-            continue
-        bias[job], converged = _solve_hard(
-            problem, job, K[:, :, lane], y[:, lane].copy(), lo[:, lane].copy(), hi[:, lane].copy(),
-            start, beta[job, :n],
-        )  # fmt: skip
-        failed += not converged
+        else:
+            failed += not _solve_alone(problem, job, start, beta, bias)
     return failed
 
 
 @njit(cache=True, error_model="numpy")
-def _solve_hard(problem, job, lower, y, lo, hi, start, beta):
-    """Solves one job by pairs, from the subset's solution; returns the bias and whether it did.
+def _solve_alone(problem, job, start, beta, bias):
+    """Solves one job by pairs, from the subset's solution; returns whether it did.
 
     Rounded to single precision, the kernel of (nearly) equal rows may have negative eigenvalues and
     the pairs no end. Such a machine gets the kernel in double precision.
     """
-    options, between, itself, _, _, inside, place, gammas, _ = problem
-    kind, coef0, degree = options
-    n, p = len(y), len(inside)
-    matrix = np.empty((n, n))
+    positive, bounds, inside, place = problem[3], problem[4], problem[5], problem[6]
+    n = len(inside) + (place[job] >= 0)
+    y, lo, hi = np.empty((n, 1)), np.empty((n, 1)), np.empty((n, 1))
     for i in range(n):
-        for j in range(i + 1):
-            matrix[i, j] = matrix[j, i] = lower[i, j]
-    bias, converged = 0.0, False
-    for work in (_WORK, _MUCH_WORK):
-        beta[:] = start[:n]
-        if not ((lo <= beta) & (beta <= hi)).all():
-            beta[:] = 0.0
-        bias, converged = solve_one(matrix, y, lo, hi, beta, work)
+        x = inside[i] if i < len(inside) else place[job]
+        _set_bounds(positive[x], bounds[x], i, 0, y, lo, hi)
+    converged = False
+    for single in (True, False):
+        value = start[:n].copy()
+        if not ((lo[:, 0] <= value) & (value <= hi[:, 0])).all():
+            value[:] = 0.0
+        matrix = _matrix(problem, job, n, single)
+        work = _WORK if single else _MUCH_WORK
+        bias[job], converged = solve_one(matrix, y[:, 0], lo[:, 0], hi[:, 0], value, work)
+        beta[job, :n] = value
         if converged:
             break
-        for i in range(n):
-            for j in range(n):
-                if i == p and j == p:
-                    value = itself[place[job]]
-                elif i == p or j == p:
-                    value = between[inside[min(i, j)], place[job]]
-                else:
-                    value = between[inside[i], inside[j]]
-                matrix[i, j] = kernel(kind, value, gammas[job], coef0, degree)
-    return bias, converged
+    return converged
+
+
+@njit(cache=True, error_model="numpy")
+def _matrix(problem, job, n, single):
+    """(n, n) kernel matrix of one job, rounded to single precision or not."""
+    options, between, itself, inside, place, gammas = (
+        problem[0], problem[1], problem[2], problem[5], problem[6], problem[7],
+    )  # fmt: skip
+    kind, coef0, degree = options
+    p, found = len(inside), np.empty((n, n))
+    for i in range(p):
+        found[i, :p] = between[inside[i]][inside]
+        if n > p:
+            found[i, p] = found[p, i] = between[inside[i], place[job]]
+    if n > p:
+        found[p, p] = itself[place[job]]
+    flat = found.reshape(n * n)
+    kernel_values(kind, flat, gammas[job], coef0, degree, flat)
+    if single:
+        for i in range(n * n):
+            flat[i] = np.float32(flat[i])
+    return found
 
 
 @njit(cache=True, error_model="numpy")
 def _prepare(problem, jobs, K, y, lo, hi):
     """Fills the kernel matrices, targets and bounds of the jobs."""
-    options, between, itself, positive, bounds, inside, place, gammas, C = problem
+    options, between, itself, positive, bounds, inside, place, gammas = problem
     kind, coef0, degree = options
-    n, width = y.shape
-    values, column = gammas[jobs], np.empty(width)
-    for r in range(len(inside)):
-        i = inside[r]
+    n, p = len(y), len(inside)
+    row, lane_gammas = np.empty((n, LANES)), np.empty((n, LANES))
+    lane_gammas[:] = gammas[jobs]
+    # whole rows at a time: short loops run without vector instructions
+    values, flat_gammas, flat = row.reshape(-1), lane_gammas.reshape(-1), K.reshape(n, n * LANES)
+    for r in range(n):
+        for lane in range(LANES):
+            x = inside[r] if r < p else place[jobs[lane]]
+            _set_bounds(positive[x], bounds[x], r, lane, y, lo, hi)
         for c in range(r + 1):
-            column[:] = between[i, inside[c]]
-            kernel_lanes(kind, column, values, coef0, degree, K[r, c])
-        for lane in range(width):
-            _set_bounds(positive[i], bounds[i], C, jobs[lane], r, lane, y, lo, hi)
-    if n == len(inside):
-        return
-    r = n - 1
-    for c in range(n):
-        for lane in range(width):
-            x = place[jobs[lane]]
-            column[lane] = itself[x] if c == r else between[inside[c], x]
-        kernel_lanes(kind, column, values, coef0, degree, K[r, c])
-    for lane in range(width):
-        x = place[jobs[lane]]
-        _set_bounds(positive[x], bounds[x], C, jobs[lane], r, lane, y, lo, hi)
+            for lane in range(LANES):
+                if r < p:
+                    row[c, lane] = between[inside[r], inside[c]]
+                else:
+                    x = place[jobs[lane]]
+                    row[c, lane] = itself[x] if c == p else between[inside[c], x]
+        end = (r + 1) * LANES
+        kernel_lanes(kind, values[:end], flat_gammas[:end], coef0, degree, flat[r, :end])
+        for c in range(r):
+            for lane in range(LANES):
+                K[c, r, lane] = K[r, c, lane]
 
 
 @njit(cache=True, error_model="numpy")
-def _set_bounds(positive, bound, C, job, i, lane, y, lo, hi):
+def _set_bounds(positive, bound, i, lane, y, lo, hi):
     y[i, lane] = 1.0 if positive else -1.0
-    hi[i, lane] = C[0, job] * bound if positive else 0.0
-    lo[i, lane] = 0.0 if positive else -C[1, job] * bound
+    hi[i, lane] = bound if positive else 0.0
+    lo[i, lane] = 0.0 if positive else -bound
 
 
 @njit(cache=True, error_model="numpy")
 def _first_guess(K, y, lo, hi, start, bias, p):
     """States as in the subset's solution; a candidate joins where it violates its margin."""
-    n, width = y.shape
-    state = np.empty((n, width))
+    n = len(y)
+    state = np.empty((n, LANES))
     # a coefficient on its bound is there exactly; those of no candidate have lane 0's bounds
     for i in range(p):
         guess = 0.0
@@ -177,9 +178,9 @@ def _first_guess(K, y, lo, hi, start, bias, p):
     for i in range(p, n):
         error = bias - y[i]
         for j in range(p):
-            for lane in range(width):
+            for lane in range(LANES):
                 error[lane] += K[i, j, lane] * start[j]
-        for lane in range(width):
+        for lane in range(LANES):
             target = y[i, lane]
             state[i, lane] = 0.0 if error[lane] * target < 0.0 else -target
     return state

@@ -16,9 +16,7 @@ from lalbench.oracle.svm_pairs import refit_pair
 
 
 @njit(cache=True, error_model="numpy")
-def refit_subset(
-    options, between, itself, toward, y, bounds, gammas, factors, rows, added, n_classes
-):
+def refit_subset(options, between, itself, toward, y, bounds, gammas, rows, added, n_classes):
     """Predictions of a subset's refits.
 
     Args:
@@ -28,9 +26,8 @@ def refit_subset(
         itself: (n,) its diagonal.
         toward: (n, m) the same between rows and evaluation points.
         y: (n,) labels.
-        bounds: (n,) C times sample weights.
+        bounds: (n,) C times the weights of the row and its class.
         gammas: (c + 1,) γ with each candidate added, last that of the subset.
-        factors: (c + 1, n_classes) class weights, likewise.
         rows: (k,) row numbers of the subset, all with positive bounds.
         added: (c,) row numbers of the candidates.
         n_classes: K.
@@ -66,12 +63,9 @@ def refit_subset(
             inside = rows[(y[rows] == first) | (y[rows] == second)]
             own = joins[jobs] & ((labels[jobs] == first) | (labels[jobs] == second))
             place = np.where(own, np.append(added, 0)[jobs], -1)
-            C = np.empty((2, len(jobs)))
-            C[0], C[1] = factors[jobs, first], factors[jobs, second]
             beta, bias, failed = refit_pair(
-                options, between, itself, y == first, bounds, inside, place, gammas[jobs], C,
-                complete,
-            )  # fmt: skip
+                options, between, itself, y == first, bounds, inside, place, gammas[jobs], complete
+            )
             n_failed += failed
             count_votes(
                 options, toward, inside, place, beta, bias, gammas[jobs], nodes, errors[jobs],

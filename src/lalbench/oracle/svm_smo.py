@@ -12,6 +12,7 @@ import numpy as np
 from numba import njit
 
 from lalbench.oracle.svm_lanes import KKT, solve_lanes
+from lalbench.oracle.svm_vectors import LANES
 
 _STAGES = (1e-2, 1e-5, KKT)
 _CURVATURE = 1e-12
@@ -37,10 +38,11 @@ def solve_one(K, y, lo, hi, beta, work):
     """
     n = len(y)
     gradient = np.empty(n)
-    state, found = np.empty((n, 1)), np.empty((n, 1))
-    bias, solved = np.empty(1), np.empty(1, np.bool_)
-    lanes = K.reshape(n, n, 1)
-    columns = y.reshape(n, 1), lo.reshape(n, 1), hi.reshape(n, 1)
+    lanes, state, found = np.empty((n, n, LANES)), np.empty((n, LANES)), np.empty((n, LANES))
+    bias, solved = np.empty(LANES), np.empty(LANES, np.bool_)
+    columns = _repeat(y), _repeat(lo), _repeat(hi)
+    for i in range(n):
+        lanes[i] = _repeat(K[i])
     scale = 0.0
     for i in range(n):
         scale += K[i, i] * max(hi[i], -lo[i])
@@ -51,12 +53,21 @@ def solve_one(K, y, lo, hi, beta, work):
         if not converged:
             break
         for i in range(n):
-            state[i, 0] = -1.0 if beta[i] <= lo[i] else (1.0 if beta[i] >= hi[i] else 0.0)
+            state[i] = -1.0 if beta[i] <= lo[i] else (1.0 if beta[i] >= hi[i] else 0.0)
         solve_lanes(lanes, columns[0], columns[1], columns[2], state, found, bias, solved)
         if solved[0]:
             beta[:] = found[:, 0]
             return bias[0], True
     return _bias(lo, hi, beta, gradient), converged
+
+
+@njit(cache=True, error_model="numpy")
+def _repeat(values):
+    """(n, LANES) the same values in every lane."""
+    found = np.empty((len(values), LANES))
+    for i in range(len(values)):
+        found[i] = values[i]
+    return found
 
 
 @njit(cache=True, error_model="numpy")
