@@ -1,0 +1,189 @@
+"""The SVM engine against loops of scikit-learn's ``SVC`` with a tight tolerance."""
+
+from __future__ import annotations
+
+import tracemalloc
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sklearn.svm import SVC
+
+from lalbench import compute, oracle
+from lalbench.objectives import Scorer
+
+UNCERTAIN = 1e-6
+"""A decision this close to 0 has no certain sign: SVC stops at ``tol``, and its kernel matrix has
+single precision."""
+
+
+def problem(seed: int, n: int, d: int, n_classes: int, gap: float, twins: bool, flat: bool):
+    """Rows with every class among them, evaluation points, their labels."""
+    rng = np.random.default_rng(seed)
+    y = np.append(np.arange(n_classes), rng.choice(n_classes, n - n_classes, p=None))
+    means = gap * rng.normal(size=(n_classes, d))
+    X = rng.normal(size=(n, d)) + means[y]
+    if twins:
+        X[-3:] = X[:3]
+    points = rng.integers(n_classes, size=25)
+    P = rng.normal(size=(25, d)) + means[points]
+    if flat:
+        X[:, 0] = P[:, 0] = 2.0
+    return X, y, P, points
+
+
+def compare(options, X, y, masks, scorer, weights=None):
+    """Equal scores wherever the loop's decisions are certain; returns how many were compared."""
+    found = oracle.refit_scores(
+        SVC(**options), X, y, masks, scorer, sample_weight=weights, engine="svm"
+    )
+    n_compared = 0
+    for subset, mask in enumerate(masks):
+        inside = np.flatnonzero(mask)
+        for candidate in [None, *np.flatnonzero(~mask)]:
+            rows = inside if candidate is None else np.append(inside, candidate)
+            heavy = y[rows] if weights is None else y[rows][weights[rows] > 0]
+            if len(np.unique(heavy)) == 1:
+                expected = scorer.score(np.full(len(scorer.y), heavy[0]))
+            else:
+                fitted = SVC(**options, tol=1e-9, decision_function_shape="ovo").fit(
+                    X[rows], y[rows], None if weights is None else weights[rows]
+                )
+                if np.abs(fitted.decision_function(scorer.X)).min() < UNCERTAIN:
+                    continue
+                expected = scorer.score(fitted.predict(scorer.X))
+            score = (
+                found.base_scores[subset] if candidate is None else found.scores[subset, candidate]
+            )
+            assert score == pytest.approx(expected, abs=1e-12), (subset, candidate)
+            n_compared += 1
+    assert np.isnan(found.scores[masks]).all()
+    return n_compared
+
+
+cases = {
+    "seed": st.integers(0, 10**6),
+    "n": st.integers(8, 40),
+    "d": st.integers(2, 6),
+    "n_classes": st.integers(2, 5),
+    "gap": st.sampled_from([0.0, 0.7, 4.0]),
+    "twins": st.booleans(),
+    "flat": st.booleans(),
+}
+
+
+# powers of two and whole weights: bounds add up without rounding, and where all coefficients are at
+# their bounds SVC's bias is the middle of the possible ones
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    C=st.sampled_from([2.0**-6, 0.25, 1.0, 8.0, 64.0]),
+    gamma=st.sampled_from(["scale", "auto", 0.3]),
+    weighted=st.booleans(),
+    share=st.sampled_from([0.3, 0.6]),
+    **cases,
+)
+def test_rbf_machines_are_those_of_the_loop(C, gamma, weighted, share, **case):
+    X, y, P, points = problem(**case)
+    rng = np.random.default_rng(case["seed"])
+    masks = rng.random((2, len(y))) < share
+    masks[:, 0] = True
+    weights = np.where(y == 0, 10.0, 1.0) if weighted else None
+    scorer = Scorer(P, points, np.linspace(0.5, 1.5, case["n_classes"]))
+    compare({"C": C, "gamma": gamma}, X, y, masks, scorer, weights)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    kernel=st.sampled_from(["linear", "poly"]),
+    C=st.sampled_from([2.0**-4, 0.5, 1.0]),
+    degree=st.integers(1, 3),
+    coef0=st.sampled_from([0.0, 1.0]),
+    **cases,
+)
+def test_linear_and_polynomial_machines_are_those_of_the_loop(kernel, C, degree, coef0, **case):
+    X, y, P, points = problem(**case)
+    masks = np.random.default_rng(case["seed"]).random((1, len(y))) < 0.5
+    masks[:, 0] = True
+    scorer = Scorer(P, points, np.ones(case["n_classes"]))
+    options = {"kernel": kernel, "C": C, "degree": degree, "coef0": coef0}
+    compare(options, X, y, masks, scorer)
+
+
+def test_nearly_all_of_an_ordinary_problem_is_certain():
+    X, y, P, points = problem(0, 60, 5, 3, 1.0, False, False)
+    masks = np.random.default_rng(1).random((4, 60)) < 0.5
+    scorer = Scorer(P, points, np.ones(3))
+    n_compared = compare({}, X, y, masks, scorer)
+    assert n_compared > 0.99 * (4 + (~masks).sum())
+    assert oracle.refit_scores(SVC(), X, y, masks, scorer).engine == "svm"
+
+
+def test_weights_of_classes():
+    X, y, P, points = problem(1, 50, 4, 3, 0.7, False, False)
+    masks = np.random.default_rng(2).random((2, 50)) < 0.4
+    scorer = Scorer(P, points, np.ones(3))
+    assert compare({"class_weight": {0: 8.0, 1: 0.5}}, X, y, masks, scorer) > 50
+    plain = oracle.refit_scores(SVC(), X, y, masks, scorer).base_scores
+    heavy = SVC(class_weight={0: 8.0, 1: 0.5})
+    assert not np.array_equal(oracle.refit_scores(heavy, X, y, masks, scorer).base_scores, plain)
+
+
+def test_rows_of_weight_zero_count_for_gamma_alone():
+    X, y, P, points = problem(2, 40, 3, 2, 0.7, False, False)
+    weights = np.random.default_rng(3).choice([0.0, 1.0, 4.0], size=40)
+    masks = np.random.default_rng(4).random((2, 40)) < 0.5
+    assert compare({}, X, y, masks, Scorer(P, points, np.ones(2)), weights) > 30
+
+
+def test_classes_that_only_candidates_have():
+    X, y, P, points = problem(3, 40, 3, 4, 0.7, False, False)
+    masks = np.array([(y == 1) & (np.arange(40) < 25), (y < 2) & (np.arange(40) < 25)])
+    assert compare({}, X, y, masks, Scorer(P, points, np.ones(4))) > 30
+
+
+def test_equal_rows_everywhere_give_gamma_one():
+    """The variance is 0, and every decision the same: SVC takes γ = 1."""
+    X, y = np.full((12, 3), 0.1), np.repeat([0, 1], 6)
+    y[5] = 1
+    scorer = Scorer(X[:4], [0, 1, 0, 1], np.ones(2))
+    masks = np.arange(12)[None] < 9
+    found = oracle.refit_scores(SVC(), X, y, masks, scorer, engine="svm")
+    loop = oracle.refit_scores(SVC(tol=1e-8), X, y, masks, scorer, engine="reference")
+    np.testing.assert_array_equal(found.base_scores, loop.base_scores)
+
+
+@pytest.mark.parametrize("n_classes", [2, 4])
+def test_memory_changes_no_score(n_classes):
+    X, y, P, points = problem(4, 150, 6, n_classes, 0.7, True, False)
+    masks = np.random.default_rng(5).random((3, 150)) < 0.2
+    scorer = Scorer(P, points, np.ones(n_classes))
+    whole = oracle.refit_scores(SVC(), X, y, masks, scorer)
+    for memory in (1, 2**17, 2**20):
+        with compute.using(memory=memory):
+            parts = oracle.refit_scores(SVC(), X, y, masks, scorer)
+        np.testing.assert_array_equal(parts.scores, whole.scores)
+        np.testing.assert_array_equal(parts.base_scores, whole.base_scores)
+
+
+def test_memory_is_bounded():
+    rng = np.random.default_rng(6)
+    n, memory = 20_000, 16 * 2**20
+    X, y = rng.normal(size=(n, 5)), rng.integers(2, size=n)
+    scorer = Scorer(rng.normal(size=(300, 5)), rng.integers(2, size=300), np.ones(2))
+    mask = np.arange(n)[None] < 20
+    X[:, 0] += y
+
+    def peak() -> int:
+        tracemalloc.start()
+        with compute.using(memory=memory):
+            oracle.refit_scores(SVC(), X, y, mask, scorer)
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    with compute.using(memory=memory):  # compilation takes memory too
+        oracle.refit_scores(SVC(), X[:50], y[:50], mask[:, :50], scorer)
+    # squared distances alone would take 48 MB; tracemalloc does not see the compiled code's arrays,
+    # which are counted in the same blocks
+    assert peak() < memory
