@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit
 
-from lalbench.oracle import logistic_base, logistic_kernel, logistic_refine
-from lalbench.oracle.logistic_kernel import Points
+from lalbench.oracle import logistic_base, logistic_kernel, logistic_refine, logistic_subsets
+from lalbench.oracle.logistic_subsets import Points
 from lalbench.oracle.stacked_newton import Stack, minimise, start_at_prior
 
 
@@ -43,7 +43,7 @@ def refitted(points: Points, n_inside: int, signs_only: bool):
     decisions = np.empty((n - n_inside + 1, points.evaluation.shape[1]))
     converged = np.empty(len(decisions), dtype=bool)
     ends = np.array([0, len(inside)]), np.array([0, len(outside)])
-    logistic_kernel.refit_subsets(
+    logistic_subsets.refit_subsets(
         points, inside, ends[0], outside, ends[1], signs_only, 0.8, decisions, converged
     )
     return decisions, converged
@@ -178,7 +178,7 @@ def test_certain_signs_are_those_of_the_optimum(seed, n, d, ratio, C, scale, clo
 def test_the_certificate_bounds_the_way_to_the_optimum(seed, n, d, ratio, scale, limit):
     """After any number of steps: where ρr ≤ log 2 no decision is further off than r |e'|."""
     points = points_of(seed, n + 20, d, ratio, 1.0, scale)
-    problem = logistic_kernel._as_given(points, np.arange(n), np.arange(n, n + 20))
+    problem = logistic_subsets._as_given(points, np.arange(n), np.arange(n, n + 20))
     usable, base = logistic_kernel._solved(problem, np.zeros(d + 1))
     assert usable
     which = np.arange(20)

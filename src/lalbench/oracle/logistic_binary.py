@@ -1,6 +1,6 @@
 """Refits of two-class logistic regression: blocks for the compiled kernel, and what it leaves over.
 
-The kernel (:mod:`lalbench.oracle.logistic_kernel`) refits subsets whose rows hold both classes.
+The kernel (:mod:`lalbench.oracle.logistic_subsets`) refits subsets whose rows hold both classes.
 What it does not bring to the optimum, and the refits that give a subset its second class, are
 solved one by one in stacks of damped Newton steps (:mod:`lalbench.oracle.stacked_newton`); what
 does not converge there either is an error.
@@ -96,7 +96,7 @@ class BinaryRefits:
         return self._points(np.arange(len(self.X)))
 
     def _points(self, rows: IntArray) -> Any:
-        from lalbench.oracle.logistic_kernel import Points
+        from lalbench.oracle.logistic_subsets import Points
 
         return Points(
             self._with_one(self.X[rows]),
@@ -138,7 +138,7 @@ class BinaryRefits:
 
     def _score_block(self, parts: list[Part]) -> list[FloatArray]:
         """Per part the scores of the subset (first) and of its candidates."""
-        from lalbench.oracle.logistic_kernel import refit_subsets
+        from lalbench.oracle.logistic_subsets import refit_subsets
 
         inside = np.concatenate([part.inside for part in parts])
         outside = np.concatenate([part.outside for part in parts])

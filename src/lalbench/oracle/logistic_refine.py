@@ -267,14 +267,7 @@ def _advance(
                 if iteration > 1:
                     mixed[j] += change * pair_step[d, j]
                     second[j] += pair_step[d, j] * step
-    for j in range(m):
-        fresh[j] = max(fresh[j], _TINY)
-        determinant = fresh[j] * square[j] - mixed[j] * mixed[j]
-        # (nearly) parallel pairs: the newer one alone
-        usable = iteration > 1 and determinant > 1e-10 * fresh[j] * square[j]
-        second[j] = (second[j] * fresh[j] - first[j] * mixed[j]) / determinant if usable else 0.0
-        first[j] = (first[j] - second[j] * mixed[j]) / fresh[j]
-        square[j] = fresh[j]
+    _coefficients(fresh, square, mixed, first, second, iteration > 1)
     for d in range(size):
         for j in range(m):
             step, way = gradient[d, j], -gradient[d, j]
@@ -287,3 +280,27 @@ def _advance(
                 pair_step[d, j], pair_theta[d, j] = change, shift
             theta[d, j] += way
             last[d, j], moved[d, j] = step, way
+
+
+@njit(cache=True, error_model="numpy", fastmath=_FLAGS)
+def _coefficients(
+    fresh: FloatArray,
+    square: FloatArray,
+    mixed: FloatArray,
+    first: FloatArray,
+    second: FloatArray,
+    two: bool,
+) -> None:
+    """Replaces products of S with the pairs by the coefficients of the least-squares fit of S.
+
+    ``fresh`` and ``square`` hold the squared norms of the newer and the older pair, the newer one's
+    takes the older one's place.
+    """
+    for j in range(len(fresh)):
+        norm = max(fresh[j], _TINY)
+        determinant = norm * square[j] - mixed[j] * mixed[j]
+        # (nearly) parallel pairs: the newer one alone
+        usable = two and determinant > 1e-10 * norm * square[j]
+        second[j] = (second[j] * norm - first[j] * mixed[j]) / determinant if usable else 0.0
+        first[j] = (first[j] - second[j] * mixed[j]) / norm
+        square[j] = norm
