@@ -30,6 +30,8 @@ BoolArray = NDArray[np.bool_]
 _EPSILON = float(np.finfo(np.float64).eps)
 _TOLERANCE = 1e-9
 _STEPS = 60
+_COLUMNS = 200
+"""Candidates refined together: enough to outweigh the interpreter, few enough for the cache."""
 _REDUCE = 0.8
 """The span of a subset's rows pays where it saves at least a fifth of the coordinates."""
 
@@ -135,7 +137,8 @@ class _Room:
         points = len(refits.scorer.y) * (3 * n_classes + 2)
         each = 8 * (n_classes * (3 * n_rows + size * (10 + n_classes)) + refits.X.shape[1] + points)
         memory = current().memory
-        return cls(factor <= memory, max(1, (memory - min(factor, memory)) // each))
+        columns = min(_COLUMNS, (memory - min(factor, memory)) // each)
+        return cls(factor <= memory, max(1, columns))
 
 
 @dataclass(frozen=True)
