@@ -32,7 +32,7 @@ def scorer(seed=1, objective="weighted_accuracy", weights=(1.0, 3.0)):
 
 
 def files_in(folder: Path) -> list[Path]:
-    return sorted(folder.rglob("*.npz"))
+    return sorted(path for path in folder.rglob("*.npz") if not path.name.startswith("."))
 
 
 def test_a_table_is_found_again_instead_of_computed(tmp_path, monkeypatch):

@@ -34,7 +34,7 @@ class _Oracle(Options):
     """
 
     batch: Literal["top", "greedy"] = "top"
-    engine: Literal["auto", "logistic", "svm", "reference"] = "auto"
+    engine: Literal["auto", "logistic", "svm", "forest", "reference"] = "auto"
     ties: Ties = "random"
 
     def select(self, state: LearningState, budget: int, rng: Generator) -> Selection:
