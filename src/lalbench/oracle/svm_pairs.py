@@ -34,11 +34,10 @@ def refit_pair(options, between, itself, positive, bounds, inside, place, gammas
     if not complete:
         failed = 0
         for job in range(t):
-            failed += not _solve_alone(problem, job, np.zeros(p + 1), beta, bias)
+            failed += not _solve_alone(problem, job, beta, bias)
         return beta, bias, failed
-    start = np.zeros(p + 1)
-    failed = 0 if _solve_alone(problem, t - 1, start, beta, bias) else 1
-    start[:] = beta[t - 1]
+    failed = 0 if _solve_alone(problem, t - 1, beta, bias) else 1
+    start = beta[t - 1].copy()
     for joining in (False, True):
         jobs = np.flatnonzero((place >= 0) == joining)
         if not joining:
@@ -74,13 +73,13 @@ def _solve_group(problem, group, start, start_bias, beta, bias):
             beta[job, :n] = found[:, lane]
             bias[job] = found_bias[lane]
         else:
-            failed += not _solve_alone(problem, job, start, beta, bias)
+            failed += not _solve_alone(problem, job, beta, bias)
     return failed
 
 
 @njit(cache=True, error_model="numpy")
-def _solve_alone(problem, job, start, beta, bias):
-    """Solves one job by pairs, from the subset's solution; returns whether it did.
+def _solve_alone(problem, job, beta, bias):
+    """Solves one job by pairs; returns whether it did.
 
     Rounded to single precision, the kernel of (nearly) equal rows may have negative eigenvalues and
     the pairs no end. Such a machine gets the kernel in double precision.
@@ -93,9 +92,7 @@ def _solve_alone(problem, job, start, beta, bias):
         _set_bounds(positive[x], bounds[x], i, 0, y, lo, hi)
     converged = False
     for single in (True, False):
-        value = start[:n].copy()
-        if not ((lo[:, 0] <= value) & (value <= hi[:, 0])).all():
-            value[:] = 0.0
+        value = np.zeros(n)
         matrix = _matrix(problem, job, n, single)
         work = _WORK if single else _MUCH_WORK
         bias[job], converged = solve_one(matrix, y[:, 0], lo[:, 0], hi[:, 0], value, work)

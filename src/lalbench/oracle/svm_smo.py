@@ -4,6 +4,11 @@ Sequential minimal optimisation with second-order working sets (Fan, Chen and Li
 signed coefficients of :mod:`lalbench.oracle.svm_lanes`, brings the active set close; the active-set
 iteration then ends at the optimum. Where that one does not apply, as with duplicate rows or with
 every coefficient at a bound, the pairs go on to the tolerance by themselves.
+
+Where the bounds of both classes have equal sums, all coefficients may be at their bounds up to the
+rounding of these sums. LIBSVM's bias then depends on which coefficient the rounding leaves inside,
+hence on the order of its steps. So pairs are chosen as it chooses them: first class first, the last
+among equals, from β = 0.
 """
 
 from __future__ import annotations
@@ -17,8 +22,6 @@ from lalbench.oracle.svm_vectors import LANES
 _STAGES = (1e-2, 1e-5, KKT)
 _CURVATURE = 1e-12
 """Taken for the curvature along a pair of equal rows, as in LIBSVM."""
-_BESIDE = 1e-13
-"""A coefficient this close to its bound, relative to the range, is there up to rounding."""
 
 
 @njit(cache=True, error_model="numpy")
@@ -83,39 +86,46 @@ def _pairs(K, y, lo, hi, beta, gradient, tolerance, work):
         if beta[j] != 0.0:
             for i in range(n):
                 gradient[i] += K[j, i] * beta[j]
+    order = np.append(np.flatnonzero(y > 0.0), np.flatnonzero(y < 0.0))
     for _ in range(work // n):
-        first, lowest = -1, np.inf
-        for i in range(n):
-            if beta[i] < hi[i] and gradient[i] < lowest:
-                first, lowest = i, gradient[i]
-        second, largest, gain = -1, -np.inf, 0.0
-        for j in range(n):
-            if beta[j] > lo[j]:
-                largest = max(largest, gradient[j])
-                slope = gradient[j] - lowest
-                if slope > 0.0:
-                    curvature = K[first, first] + K[j, j] - 2.0 * K[first, j]
-                    better = slope * slope / max(curvature, _CURVATURE)
-                    if better > gain:
-                        second, gain = j, better
-        if second < 0 or largest - lowest < tolerance:
+        first, second, gap = _select(K, lo, hi, beta, gradient, order)
+        if second < 0 or gap < tolerance:
             return True
-        curvature = K[first, first] + K[second, second] - 2.0 * K[first, second]
-        up, down = hi[first] - beta[first], beta[second] - lo[second]
-        step = (gradient[second] - lowest) / max(curvature, _CURVATURE)
-        step = min(step, up, down)
-        # exactly at the bound, not beside it by a rounding
         old_first, old_second = beta[first], beta[second]
-        beta[first] += step
-        beta[second] -= step
-        if hi[first] - beta[first] <= _BESIDE * (hi[first] - lo[first]):
-            beta[first] = hi[first]
-        if beta[second] - lo[second] <= _BESIDE * (hi[second] - lo[second]):
-            beta[second] = lo[second]
+        total = old_first + old_second
+        curvature = K[first, first] + K[second, second] - 2.0 * K[first, second]
+        step = (gradient[second] - gradient[first]) / max(curvature, _CURVATURE)
+        up, down = hi[first] - old_first, old_second - lo[second]
+        if step >= up and up <= down:
+            beta[first], beta[second] = hi[first], total - hi[first]
+        elif step >= down:
+            beta[first], beta[second] = total - lo[second], lo[second]
+        else:
+            beta[first], beta[second] = old_first + step, old_second - step
         up, down = beta[first] - old_first, beta[second] - old_second
         for i in range(n):
             gradient[i] += up * K[first, i] + down * K[second, i]
     return False
+
+
+@njit(cache=True, error_model="numpy")
+def _select(K, lo, hi, beta, gradient, order):
+    """The pair to improve, the last among equals (second: -1 for none), and the violation."""
+    first, lowest = -1, np.inf
+    for i in order:
+        if beta[i] < hi[i] and gradient[i] <= lowest:
+            first, lowest = i, gradient[i]
+    second, largest, gain = -1, -np.inf, 0.0
+    for j in order:
+        if beta[j] > lo[j]:
+            largest = max(largest, gradient[j])
+            slope = gradient[j] - lowest
+            if slope > 0.0:
+                curvature = K[first, first] + K[j, j] - 2.0 * K[first, j]
+                better = slope * slope / max(curvature, _CURVATURE)
+                if better >= gain:
+                    second, gain = j, better
+    return first, second, largest - lowest
 
 
 @njit(cache=True, error_model="numpy")
