@@ -160,9 +160,10 @@ def _solved(problem: Problem, theta: FloatArray) -> tuple[bool, Base]:
             trace += diagonal
             for k in range(j, size):
                 scaled_inverse += diagonal * inverse[j, k] * inverse[j, k]
-    # the condition of the Hessian with its diagonal scaled to 1, which is what Cholesky's method
-    # feels (Higham 2002, theorem 10.5)
-    rounding = _EPSILON * size * size * scaled_inverse
+    # Cholesky's method feels the condition of the Hessian with its diagonal scaled to 1 (Higham
+    # 2002, theorem 10.5); a trace stands for the norm of the inverse, and sums of D roundings are
+    # of the size of √D of them (Higham and Mary 2019)
+    rounding = _EPSILON * size * scaled_inverse
     whitened = np.dot(rows, inverse)
     curvature, longest, total, sizes, mass = np.empty(n), 0.0, 0.0, 0.0, 0.0
     for i in range(n):
