@@ -1,7 +1,7 @@
 """The oracle's SVM engine against a loop over scikit-learn's ``SVC``, one thread on both sides.
 
-Run: ``python -m benchmarks.svm [--sample 300] [--rounds 5] [--only WORD]``. The loop is the shortest
-one can write: ``SVC().fit``, ``predict``, weighted accuracy. It is timed on a sample of the same
+Run: ``python -m benchmarks.svm [--sample 300] [--rounds 5] [--only WORD]``. The loop is the
+shortest one can write: ``SVC().fit``, ``predict``, weighted accuracy. It is timed on a sample of the same
 refits and scaled to all of them. Improvements are compared on that sample with ``SVC(tol=1e-8)``.
 """
 
@@ -17,12 +17,12 @@ from typing import Any
 
 import numpy as np
 import sklearn
+from benchmarks.oracle import machine
 from numpy.typing import NDArray
 from sklearn.svm import SVC
 from tabulate import tabulate
 from threadpoolctl import threadpool_limits
 
-from benchmarks.oracle import machine
 from lalbench import episodes, oracle
 from lalbench.config import DatasetSpec
 from lalbench.errors import DownloadError

@@ -1,7 +1,7 @@
 """The exact engine for scikit-learn's ``SVC``: all refits of many subsets together.
 
-Every refit is the optimum of the dual problem that ``SVC`` approaches as its ``tol`` goes to 0, with
-the γ, class weights and sample weights that it would have with the candidate added. Squared
+Every refit is the optimum of the dual problem that ``SVC`` approaches as its ``tol`` goes to 0,
+with the γ, class weights and sample weights that it would have with the candidate added. Squared
 distances (or inner products) are computed once, and every refit starts from the solution of its
 subset (:mod:`lalbench.oracle.svm_refits`).
 
@@ -217,7 +217,7 @@ class _Engine:
         )
         if failed:
             raise NotConvergedError(
-                f"{failed} support vector machine(s) did not converge; scale the features or lower C"
+                f"{failed} support vector machines did not converge; scale the features or lower C"
             )
         return predictions
 

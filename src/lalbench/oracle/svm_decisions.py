@@ -12,8 +12,13 @@ import math
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from lalbench.oracle.svm_lanes import LINEAR, RBF, kernel_values
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+Options = tuple[int, float, int]
 
 _MAX_NODES = 6
 _FEW_DOUBTS = 1e-6
@@ -23,11 +28,11 @@ _ROUNDING = 1e-13
 
 
 @njit(cache=True, error_model="numpy")
-def nodes_of(kind, gammas):
+def nodes_of(kind: int, gammas: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Chebyshev nodes of γ, none where each machine needs its own kernel; errors of the machines.
 
-    A decision is off by at most Σ|β| times the error: that is |Π (γ − node)| max_D Dᴶ exp(−γ D) / J!
-    for J nodes, where the maximum over D ≥ 0 is (J / (e γ))ᴶ, plus rounding.
+    A decision is off by at most Σ|β| times the error, |Π (γ − node)| max_D Dᴶ exp(−γ D) / J! for J
+    nodes plus rounding. The maximum over D ≥ 0 is (J / (e γ))ᴶ.
     """
     low, high = gammas.min(), gammas.max()
     errors = np.full(len(gammas), _ROUNDING)
@@ -51,8 +56,19 @@ def nodes_of(kind, gammas):
 
 @njit(cache=True, error_model="numpy")
 def count_votes(
-    options, toward, inside, place, beta, bias, gammas, nodes, errors, jobs, first, second
-):
+    options: Options,
+    toward: FloatArray,
+    inside: IntArray,
+    place: IntArray,
+    beta: FloatArray,
+    bias: FloatArray,
+    gammas: FloatArray,
+    nodes: FloatArray,
+    errors: FloatArray,
+    jobs: IntArray,
+    first: NDArray[np.int16],
+    second: NDArray[np.int16],
+) -> None:
     """Adds the votes of t machines.
 
     Args:
@@ -83,18 +99,42 @@ def count_votes(
             limit = errors[k] * np.abs(beta[k]).sum()
             doubt = _smallest(row) <= limit
         if doubt:
-            row[:] = bias[k]
-            for r in range(p + (place[k] >= 0)):
-                if beta[k, r] != 0.0:
-                    i = inside[r] if r < p else place[k]
-                    kernel_values(kind, toward[i], gammas[k], coef0, degree, own)
-                    for j in range(m):
-                        row[j] += beta[k, r] * own[j]
+            which = np.append(inside, place[k : k + 1])
+            _decide(options, toward, which, beta[k], bias[k], gammas[k], own, row)
         _add_votes(row, first[jobs[k]], second[jobs[k]])
 
 
+@njit(cache=True, fastmath={"contract"}, error_model="numpy")
+def _decide(
+    options: Options,
+    toward: FloatArray,
+    which: IntArray,
+    beta: FloatArray,
+    bias: float,
+    gamma: float,
+    own: FloatArray,
+    out: FloatArray,
+) -> None:
+    """Decisions (m,) of one machine from its own kernel."""
+    kind, coef0, degree = options
+    out[:] = bias
+    for r in range(len(which)):
+        if beta[r] != 0.0:
+            kernel_values(kind, toward[which[r]], gamma, coef0, degree, own)
+            for j in range(len(out)):
+                out[j] += beta[r] * own[j]
+
+
 @njit(cache=True, error_model="numpy")
-def _interpolate(options, toward, inside, beta, gammas, nodes, decisions):
+def _interpolate(
+    options: Options,
+    toward: FloatArray,
+    inside: IntArray,
+    beta: FloatArray,
+    gammas: FloatArray,
+    nodes: FloatArray,
+    decisions: FloatArray,
+) -> None:
     """Decisions (t, m) of the rows of the subset, without bias, between the nodes."""
     t, p, n = len(gammas), len(inside), len(nodes)
     kind, coef0, degree = options
@@ -114,7 +154,7 @@ def _interpolate(options, toward, inside, beta, gammas, nodes, decisions):
 
 
 @njit(cache=True, fastmath={"reassoc", "nsz"}, error_model="numpy")
-def _smallest(values):
+def _smallest(values: FloatArray) -> float:
     found = np.inf
     for value in values:
         found = min(found, abs(value))
@@ -122,7 +162,7 @@ def _smallest(values):
 
 
 @njit(cache=True, error_model="numpy")
-def _add_votes(decisions, first, second):
+def _add_votes(decisions: FloatArray, first: NDArray[np.int16], second: NDArray[np.int16]) -> None:
     for j in range(len(decisions)):
         wins = decisions[j] > 0.0
         first[j] += wins
@@ -130,15 +170,15 @@ def _add_votes(decisions, first, second):
 
 
 @njit(cache=True, error_model="numpy")
-def most_votes(votes):
+def most_votes(votes: NDArray[np.int16]) -> IntArray:
     """(t, m) the first class with most votes, from (K, t, m) votes."""
     n_classes, t, m = votes.shape
-    found = np.zeros((t, m), np.int64)
+    found, best = np.zeros((t, m), np.int64), np.empty(m, np.int16)
     for c in range(t):
-        best = votes[0, c].copy()
+        best[:] = votes[0, c]
         for label in range(1, n_classes):
             for j in range(m):
                 more = votes[label, c, j] > best[j]
                 found[c, j] = label if more else found[c, j]
-                best[j] = votes[label, c, j] if more else best[j]
+                best[j] = max(best[j], votes[label, c, j])
     return found

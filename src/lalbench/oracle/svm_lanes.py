@@ -23,9 +23,14 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from lalbench.oracle.svm_vectors import LANES, subtract_products
 from lalbench.oracle.vector_math import exp
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
 
 LINEAR, POLY, RBF = 0, 1, 2
 
@@ -40,7 +45,7 @@ _FLAGS = {"contract", "reassoc", "nsz"}  # keep NaN and infinity
 
 
 @njit(cache=True, fastmath={"contract"}, error_model="numpy")
-def kernel(kind, value, gamma, coef0, degree):
+def kernel(kind: int, value: float, gamma: float, coef0: float, degree: int) -> float:
     """The kernel of a squared distance (RBF) or an inner product (linear, polynomial)."""
     if kind == RBF:
         return exp(-gamma * value)
@@ -54,7 +59,9 @@ def kernel(kind, value, gamma, coef0, degree):
 
 
 @njit(cache=True, fastmath={"contract"}, error_model="numpy")
-def kernel_lanes(kind, values, gammas, coef0, degree, out):
+def kernel_lanes(
+    kind: int, values: FloatArray, gammas: FloatArray, coef0: float, degree: int, out: FloatArray
+) -> None:
     """``out[l]``: the kernel of training of a value and a γ per lane."""
     if kind == RBF:
         for lane in range(len(out)):
@@ -65,7 +72,9 @@ def kernel_lanes(kind, values, gammas, coef0, degree, out):
 
 
 @njit(cache=True, fastmath={"contract"}, error_model="numpy")
-def kernel_values(kind, values, gamma, coef0, degree, out):
+def kernel_values(
+    kind: int, values: FloatArray, gamma: float, coef0: float, degree: int, out: FloatArray
+) -> None:
     """``out[i]``: the kernel of many values at one γ."""
     if kind == RBF:
         for i in range(len(out)):
@@ -76,7 +85,7 @@ def kernel_values(kind, values, gamma, coef0, degree, out):
 
 
 @njit(cache=True, fastmath=_FLAGS, error_model="numpy")
-def _factorise(A, n, singular):
+def _factorise(A: FloatArray, n: int, singular: FloatArray) -> None:
     """Cholesky factors in the lower triangles of A (N, N, LANES), n ≤ N, with inverse diagonals."""
     width = A.shape[1]
     for j in range(n):
@@ -94,7 +103,7 @@ def _factorise(A, n, singular):
 
 
 @njit(cache=True, fastmath=_FLAGS, error_model="numpy")
-def _forward_back(A, n, x):
+def _forward_back(A: FloatArray, n: int, x: FloatArray) -> None:
     """Solves A x = x in place with the factors of :func:`_factorise`."""
     width = A.shape[1]
     for i in range(n):
@@ -110,8 +119,17 @@ def _forward_back(A, n, x):
 
 
 @njit(cache=True, fastmath=_FLAGS, error_model="numpy")
-def _fill_system(K, y, beta, state, free, A, ones, right):
-    """The system of the free coefficients; a row that is fixed in a lane is that of the identity."""
+def _fill_system(
+    K: FloatArray,
+    y: FloatArray,
+    beta: FloatArray,
+    state: FloatArray,
+    free: IntArray,
+    A: FloatArray,
+    ones: FloatArray,
+    right: FloatArray,
+) -> None:
+    """The system of the free coefficients, with a row of the identity where one is not free."""
     n = len(free)
     for r in range(n):
         i = free[r]
@@ -130,7 +148,17 @@ def _fill_system(K, y, beta, state, free, A, ones, right):
 
 
 @njit(cache=True, fastmath=_FLAGS, error_model="numpy")
-def _solve_free(K, y, beta, bias, state, free, A, work, singular):
+def _solve_free(
+    K: FloatArray,
+    y: FloatArray,
+    beta: FloatArray,
+    bias: FloatArray,
+    state: FloatArray,
+    free: IntArray,
+    A: FloatArray,
+    work: FloatArray,
+    singular: FloatArray,
+) -> None:
     """Solves e = 0 on the free coefficients of every lane, the others staying as in ``beta``."""
     n, ones, right = len(free), work[0], work[1]
     total, weight = work[2, 0], work[2, 1]
@@ -157,8 +185,16 @@ def _solve_free(K, y, beta, bias, state, free, A, work, singular):
 
 
 @njit(cache=True, fastmath=_FLAGS, error_model="numpy")
-def _correct(lo, hi, beta, state, error, changes, off):
-    """Corrects the guessed states from ``error`` = −e; counts changes, and in ``off`` what a solution may not have.
+def _correct(
+    lo: FloatArray,
+    hi: FloatArray,
+    beta: FloatArray,
+    state: FloatArray,
+    error: FloatArray,
+    changes: FloatArray,
+    off: FloatArray,
+) -> None:
+    """Corrects the guessed states from ``error`` = −e; ``changes`` counts per lane.
 
     ``off[0]``: the largest |e| of a free coefficient. ``off[1]``: how many lie inside the bounds.
     """
@@ -184,7 +220,16 @@ def _correct(lo, hi, beta, state, error, changes, off):
 
 
 @njit(cache=True, error_model="numpy")
-def solve_lanes(K, y, lo, hi, state, beta, bias, solved):
+def solve_lanes(
+    K: FloatArray,
+    y: FloatArray,
+    lo: FloatArray,
+    hi: FloatArray,
+    state: FloatArray,
+    beta: FloatArray,
+    bias: FloatArray,
+    solved: BoolArray,
+) -> None:
     """Solves LANES machines of n coefficients from guessed states.
 
     Args:
@@ -222,7 +267,9 @@ def solve_lanes(K, y, lo, hi, state, beta, bias, solved):
 
 
 @njit(cache=True, error_model="numpy")
-def _all_done(bias, changes, off, solved, failed):
+def _all_done(
+    bias: FloatArray, changes: FloatArray, off: FloatArray, solved: BoolArray, failed: BoolArray
+) -> bool:
     """Notes which lanes are solved and which have failed."""
     n_open = 0
     for lane in range(LANES):
@@ -235,7 +282,9 @@ def _all_done(bias, changes, off, solved, failed):
 
 
 @njit(cache=True, error_model="numpy")
-def _sort(lo, hi, state, beta, failed):
+def _sort(
+    lo: FloatArray, hi: FloatArray, state: FloatArray, beta: FloatArray, failed: BoolArray
+) -> IntArray:
     """Rows that are free in some lane. Sets ``beta`` to the bounds, and 0 where free."""
     free = np.empty(len(beta), np.int64)
     n_free = 0

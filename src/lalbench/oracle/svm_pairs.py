@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from lalbench.oracle.svm_lanes import kernel_lanes, kernel_values, solve_lanes
 from lalbench.oracle.svm_smo import solve_one
 from lalbench.oracle.svm_vectors import LANES
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+Options = tuple[int, float, int]
 
 _WORK, _MUCH_WORK = 10**6, 10**8
 """Of pairs, on the kernel in single and in double precision."""
 
 
 @njit(cache=True, error_model="numpy")
-def refit_pair(options, between, itself, positive, bounds, inside, place, gammas, complete):
+def refit_pair(
+    options: Options,
+    between: FloatArray,
+    itself: FloatArray,
+    positive: BoolArray,
+    bounds: FloatArray,
+    inside: IntArray,
+    place: IntArray,
+    gammas: FloatArray,
+    complete: bool,
+) -> tuple[FloatArray, FloatArray, int]:
     """Solutions of the machine of a pair for each of t jobs.
 
     Args:
@@ -54,7 +72,14 @@ def refit_pair(options, between, itself, positive, bounds, inside, place, gammas
 
 
 @njit(cache=True, error_model="numpy")
-def _solve_group(problem, group, start, start_bias, beta, bias):
+def _solve_group(
+    problem: tuple[Any, ...],
+    group: IntArray,
+    start: FloatArray,
+    start_bias: float,
+    beta: FloatArray,
+    bias: FloatArray,
+) -> int:
     """Solves jobs that all have a candidate, or all none; returns how many it could not solve."""
     inside, place = problem[5], problem[6]
     n = len(inside) + (place[group[0]] >= 0)
@@ -78,7 +103,7 @@ def _solve_group(problem, group, start, start_bias, beta, bias):
 
 
 @njit(cache=True, error_model="numpy")
-def _solve_alone(problem, job, beta, bias):
+def _solve_alone(problem: tuple[Any, ...], job: int, beta: FloatArray, bias: FloatArray) -> bool:
     """Solves one job by pairs; returns whether it did.
 
     Rounded to single precision, the kernel of (nearly) equal rows may have negative eigenvalues and
@@ -103,7 +128,7 @@ def _solve_alone(problem, job, beta, bias):
 
 
 @njit(cache=True, error_model="numpy")
-def _matrix(problem, job, n, single):
+def _matrix(problem: tuple[Any, ...], job: int, n: int, single: bool) -> FloatArray:
     """(n, n) kernel matrix of one job, rounded to single precision or not."""
     options, between, itself, inside, place, gammas = (
         problem[0], problem[1], problem[2], problem[5], problem[6], problem[7],
@@ -125,7 +150,14 @@ def _matrix(problem, job, n, single):
 
 
 @njit(cache=True, error_model="numpy")
-def _prepare(problem, jobs, K, y, lo, hi):
+def _prepare(
+    problem: tuple[Any, ...],
+    jobs: IntArray,
+    K: FloatArray,
+    y: FloatArray,
+    lo: FloatArray,
+    hi: FloatArray,
+) -> None:
     """Fills the kernel matrices, targets and bounds of the jobs."""
     options, between, itself, positive, bounds, inside, place, gammas = problem
     kind, coef0, degree = options
@@ -153,14 +185,24 @@ def _prepare(problem, jobs, K, y, lo, hi):
 
 
 @njit(cache=True, error_model="numpy")
-def _set_bounds(positive, bound, i, lane, y, lo, hi):
+def _set_bounds(
+    positive: bool, bound: float, i: int, lane: int, y: FloatArray, lo: FloatArray, hi: FloatArray
+) -> None:
     y[i, lane] = 1.0 if positive else -1.0
     hi[i, lane] = bound if positive else 0.0
     lo[i, lane] = 0.0 if positive else -bound
 
 
 @njit(cache=True, error_model="numpy")
-def _first_guess(K, y, lo, hi, start, bias, p):
+def _first_guess(
+    K: FloatArray,
+    y: FloatArray,
+    lo: FloatArray,
+    hi: FloatArray,
+    start: FloatArray,
+    bias: float,
+    p: int,
+) -> FloatArray:
     """States as in the subset's solution; a candidate joins where it violates its margin."""
     n = len(y)
     state = np.empty((n, LANES))

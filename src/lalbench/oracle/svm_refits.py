@@ -10,13 +10,29 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from lalbench.oracle.svm_decisions import count_votes, most_votes, nodes_of
 from lalbench.oracle.svm_pairs import refit_pair
 
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+Options = tuple[int, float, int]
+
 
 @njit(cache=True, error_model="numpy")
-def refit_subset(options, between, itself, toward, y, bounds, gammas, rows, added, n_classes):
+def refit_subset(
+    options: Options,
+    between: FloatArray,
+    itself: FloatArray,
+    toward: FloatArray,
+    y: IntArray,
+    bounds: FloatArray,
+    gammas: FloatArray,
+    rows: IntArray,
+    added: IntArray,
+    n_classes: int,
+) -> tuple[IntArray, int]:
     """Predictions of a subset's refits.
 
     Args:

@@ -15,9 +15,13 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from lalbench.oracle.svm_lanes import KKT, solve_lanes
 from lalbench.oracle.svm_vectors import LANES
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 
 _STAGES = (1e-2, 1e-5, KKT)
 _CURVATURE = 1e-12
@@ -25,7 +29,9 @@ _CURVATURE = 1e-12
 
 
 @njit(cache=True, error_model="numpy")
-def solve_one(K, y, lo, hi, beta, work):
+def solve_one(
+    K: FloatArray, y: FloatArray, lo: FloatArray, hi: FloatArray, beta: FloatArray, work: int
+) -> tuple[float, bool]:
     """Solves one machine of n coefficients, starting from a feasible ``beta``.
 
     Args:
@@ -65,7 +71,7 @@ def solve_one(K, y, lo, hi, beta, work):
 
 
 @njit(cache=True, error_model="numpy")
-def _repeat(values):
+def _repeat(values: FloatArray) -> FloatArray:
     """(n, LANES) the same values in every lane."""
     found = np.empty((len(values), LANES))
     for i in range(len(values)):
@@ -74,7 +80,16 @@ def _repeat(values):
 
 
 @njit(cache=True, error_model="numpy")
-def _pairs(K, y, lo, hi, beta, gradient, tolerance, work):
+def _pairs(
+    K: FloatArray,
+    y: FloatArray,
+    lo: FloatArray,
+    hi: FloatArray,
+    beta: FloatArray,
+    gradient: FloatArray,
+    tolerance: float,
+    work: int,
+) -> bool:
     """Improves pairs of coefficients until no pair violates the conditions by ``tolerance``.
 
     ``gradient`` becomes Kβ − y. Returns False after too many pairs.
@@ -109,7 +124,14 @@ def _pairs(K, y, lo, hi, beta, gradient, tolerance, work):
 
 
 @njit(cache=True, error_model="numpy")
-def _select(K, lo, hi, beta, gradient, order):
+def _select(
+    K: FloatArray,
+    lo: FloatArray,
+    hi: FloatArray,
+    beta: FloatArray,
+    gradient: FloatArray,
+    order: IntArray,
+) -> tuple[int, int, float]:
     """The pair to improve, the last among equals (second: -1 for none), and the violation."""
     first, lowest = -1, np.inf
     for i in order:
@@ -129,7 +151,7 @@ def _select(K, lo, hi, beta, gradient, order):
 
 
 @njit(cache=True, error_model="numpy")
-def _bias(lo, hi, beta, gradient):
+def _bias(lo: FloatArray, hi: FloatArray, beta: FloatArray, gradient: FloatArray) -> float:
     """LIBSVM's: the mean over free coefficients, else the middle of the possible values."""
     total, count = 0.0, 0
     least, most = -np.inf, np.inf

@@ -28,7 +28,6 @@ def _subtract_products(
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         vector = ir.VectorType(ir.DoubleType(), LANES)
-        one = ir.Constant(ir.IntType(64), 1)
 
         def pointer(array: int, index: Any) -> Any:
             made = context.make_array(signature.args[array])(context, builder, arguments[array])
