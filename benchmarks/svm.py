@@ -1,8 +1,9 @@
 """The oracle's SVM engine against a loop over scikit-learn's ``SVC``, one thread on both sides.
 
 Run: ``python -m benchmarks.svm [--sample 300] [--rounds 5] [--only WORD]``. The loop is the
-shortest one can write: ``SVC().fit``, ``predict``, weighted accuracy. It is timed on a sample of the same
-refits and scaled to all of them. Improvements are compared on that sample with ``SVC(tol=1e-8)``.
+shortest one can write: ``SVC().fit``, ``predict``, weighted accuracy. It is timed on a sample of
+the same refits and scaled to all of them. Improvements are compared on that sample with
+``SVC(tol=1e-8)``.
 """
 
 from __future__ import annotations
