@@ -9,16 +9,14 @@ the same refits and scaled to all of them. Improvements are compared on that sam
 from __future__ import annotations
 
 import argparse
-import platform
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import sklearn
-from benchmarks.oracle import machine
+from benchmarks.machine import header
 from numpy.typing import NDArray
 from sklearn.svm import SVC
 from tabulate import tabulate
@@ -51,22 +49,18 @@ class Workload:
     fast: Callable[[], FloatArray]
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sample", type=int, default=300, help="refits of the loop per workload")
     parser.add_argument("--rounds", type=int, default=5, help="runs of the engine")
     parser.add_argument("--only", default="", help="workloads whose title has this word")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     with threadpool_limits(1):
         rows = [
             measure(make(), given) for title, make in workloads().items() if given.only in title
         ]
-    print(f"{machine()}, 1 thread on both sides; median of {given.rounds} runs of the engine")
-    print(
-        f"Python {platform.python_version()}, NumPy {np.__version__}, "
-        f"scikit-learn {sklearn.__version__}"
-    )
-    print()
+    print(header(1, "scikit-learn", "numba"))
+    print(f"median of {given.rounds} runs of the engine\n")
     headers = ["workload", "refits", "in loop", "loop s", "engine s", "ratio", "best ratio"]
     headers += ["max |diff|", "equal"]
     print(tabulate(rows, headers, disable_numparse=True, colalign=["left"] + ["right"] * 8))
