@@ -12,6 +12,7 @@ import argparse
 import statistics
 import time
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -32,12 +33,12 @@ from lalbench.seeds import Streams
 SETTINGS = ("balanced", "imbalanced", "imbalanced_weighted")
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sample", type=int, default=1000, help="refits of the loop")
     parser.add_argument("--rounds", type=int, default=3, help="runs of our side; the median counts")
     parser.add_argument("--epochs", type=int, default=100)
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     warnings.simplefilter("ignore")
     with threadpool_limits(1), using(device="cpu"):
         torch.set_num_threads(1)

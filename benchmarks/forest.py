@@ -17,9 +17,10 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
+from benchmarks.machine import header
 from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestClassifier
 from tabulate import tabulate
@@ -35,11 +36,12 @@ _CASES = ((50, 20, False), (50, 20, True), (64, 20, False), (100, 50, False), (1
 """Annotated rows, trees, and whether the rows of the rare class weigh more."""
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=30)
     parser.add_argument("--candidates", type=int, default=20)
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
+    print(header(1, "scikit-learn"), "\n")
     headers = ["rows", "trees", "weights", "way", "mean", "spread", "of ranking", "s per seed"]
     for case in _CASES:
         with threadpool_limits(1):

@@ -1,6 +1,6 @@
 """Seconds per training of the neural process, against a plain training of the same network.
 
-Run: ``python benchmarks/neural_process.py [--features 21] [--epochs 100] [--threads 1]``. Both
+Run: ``python -m benchmarks.neural_process [--features 21] [--epochs 100] [--threads 1]``. Both
 sides get the same 300 problems of 100 points, the same initial weights, batches of equal sizes and
 the same schedule. The plain side has a DataLoader, collates context and target tensors per problem
 and calls ``forward``. The compiled code is loaded before the clock starts.
@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
+from benchmarks.machine import header
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from lalbench.compute import DEVICES, Compute
@@ -145,16 +146,17 @@ def at_once(n_features: int, options: TrainingOptions, count: int, device: torch
     print(f"ratio:            {seconds[1] / seconds[0]:7.2f}")
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--features", type=int, default=21)
     parser.add_argument("--epochs", type=int, default=100)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--many", type=int, default=0, help="networks to train at once")
     parser.add_argument("--device", choices=DEVICES, default="cpu", help="with --many")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     options = TrainingOptions(epochs=given.epochs)
-    print(f"{given.features} features, {given.epochs} epochs, {given.threads} threads")
+    print(header(given.threads, "torch", "numba"))
+    print(f"{given.features} features, {given.epochs} epochs\n")
     with limited_threads(given.threads):
         if given.many:
             at_once(given.features, options, given.many, Compute(given.device).torch_device())

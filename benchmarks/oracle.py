@@ -10,17 +10,15 @@ sample with scikit-learn's defaults and with a tightly converged lbfgs (tol 1e-1
 from __future__ import annotations
 
 import argparse
-import platform
 import statistics
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import sklearn
+from benchmarks.machine import header
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from tabulate import tabulate
@@ -52,31 +50,29 @@ class Workload:
     fast: Callable[[], FloatArray]
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sample", type=int, default=1000, help="refits of the loop per workload")
     parser.add_argument(
         "--rounds", type=int, default=7, help="runs of the engine; the median counts"
     )
+    parser.add_argument("--only", default="", help="workloads whose title holds this text")
     parser.add_argument("--full", action="store_true", help="all refits in the loop (minutes)")
     parser.add_argument(
         "--scale", type=int, nargs="?", const=10**6, metavar="CANDIDATES",
         help="instead: seconds of one call with 1,000 to so many candidates (1,000,000)",
     )  # fmt: skip
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     if given.scale:
         with threadpool_limits(1):
             scale(given.scale)
         return
     warnings.simplefilter("ignore")  # lbfgs at tolerances that it cannot reach
     with threadpool_limits(1):
-        rows = [measure(workload, given) for workload in workloads()]
-    print(f"{machine()}, 1 thread on both sides; median of {given.rounds} runs of the engine")
-    print(
-        f"Python {platform.python_version()}, NumPy {np.__version__}, "
-        f"scikit-learn {sklearn.__version__}"
-    )
-    print()
+        every = [workload for workload in workloads() if given.only in workload.title]
+        rows = [measure(workload, given) for workload in every]
+    print(header(1, "scikit-learn", "numba"))
+    print(f"median of {given.rounds} runs of the engine\n")
     headers = ["workload", "refits", "in loop", "loop s", "engine s", "ratio"]
     headers += ["max |diff| tight", "equal tight", "equal default"]
     print(tabulate(rows, headers, disable_numparse=True, colalign=["left"] + ["right"] * 8))
@@ -248,16 +244,6 @@ def loop(
     before = {subset: score(rows) for subset, rows in inside.items()}
     found = [score(np.append(inside[e], candidate)) - before[e] for e, candidate in pairs]
     return time.perf_counter() - started, len(pairs) + len(before), np.array(found)
-
-
-def machine() -> str:
-    """The processor's name."""
-    table = Path("/proc/cpuinfo")
-    if table.is_file():
-        for line in table.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":

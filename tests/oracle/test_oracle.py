@@ -83,7 +83,7 @@ def test_improvements_of_probabilities(name):
 
 
 @pytest.mark.parametrize(
-    ("make", "engine"), [(LogisticRegression, "reference"), (lambda: SVC(tol=1e-8), "svm")]
+    ("make", "engine"), [(LogisticRegression, "logistic"), (lambda: SVC(tol=1e-8), "svm")]
 )
 def test_three_classes(make, engine):
     X, y = data(3, 40, n_classes=3)
@@ -177,7 +177,7 @@ def test_weights_that_do_not_tell_the_candidates_weight():
         (TheirLogisticRegression(C=0.1), "logistic"),
         (TheirLogisticRegression(solver="newton-cholesky", tol=1e-12), "logistic"),
         (TheirLogisticRegression(class_weight="balanced"), "reference"),
-        (TheirLogisticRegression(fit_intercept=False), "reference"),
+        (TheirLogisticRegression(fit_intercept=False), "logistic"),
         (TheirLogisticRegression(solver="liblinear"), "reference"),
         (TheirLogisticRegression(solver="saga", l1_ratio=0.5), "reference"),
         (TheirLogisticRegression(C=np.inf), "reference"),

@@ -1,0 +1,76 @@
+"""Every benchmark runs, small, and both of its sides come to the same results."""
+
+import re
+
+import pytest
+
+from benchmarks import acquisition_step, forest, limits, neural_process, oracle, svm
+
+
+def table(text: str) -> list[dict[str, str]]:
+    """The rows of the first table in the output, by column."""
+    lines = text.splitlines()
+    (rule,) = [number for number, line in enumerate(lines) if re.fullmatch(r"(-+ *)+", line)][:1]
+    spans = [match.span() for match in re.finditer("-+", lines[rule])]
+
+    def cells(line: str) -> list[str]:
+        return [line[start:stop].strip() for start, stop in spans]
+
+    rows = [cells(line) for line in lines[rule + 1 :]]
+    until = next((number for number, row in enumerate(rows) if not any(row)), len(rows))
+    return [dict(zip(cells(lines[rule - 1]), row, strict=True)) for row in rows[:until]]
+
+
+@pytest.mark.parametrize("title", ["waveform, d = 21, imbalanced_weighted", "adult, d = 119, bal"])
+def test_logistic_engine(title, capsys):
+    oracle.main(["--sample", "30", "--rounds", "1", "--only", title])
+    rows = table(capsys.readouterr().out)
+    assert len(rows) == (3 if title.startswith("waveform") else 1)
+    for row in rows:
+        assert row["equal tight"] == "100.00%"
+        assert float(row["max |diff| tight"]) < 1e-12
+        assert float(row["ratio"]) > 1
+
+
+def test_scale_of_the_logistic_engine(capsys):
+    oracle.main(["--scale", "1000"])
+    assert "1,000" in capsys.readouterr().out or "1000" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("title", ["weighted: 300 episodes", "whole pool", "mnist"])
+def test_svm_engine(title, capsys):
+    svm.main(["--sample", "10", "--rounds", "1", "--only", title])
+    rows = table(capsys.readouterr().out)
+    assert rows
+    for row in rows:
+        assert row["equal"] == "100.00%"
+        assert float(row["ratio"]) > 1
+
+
+def test_training(capsys):
+    neural_process.main(["--epochs", "2"])
+    losses = re.findall(r"loss (-?\d+\.\d+)", capsys.readouterr().out)
+    assert len(losses) == 2
+    assert losses[0] == losses[1]
+
+
+def test_trainings_at_once(capsys):
+    neural_process.main(["--epochs", "1", "--many", "2"])
+    assert "ratio" in capsys.readouterr().out
+
+
+def test_acquisition_step(capsys):
+    acquisition_step.main(["--sample", "10", "--rounds", "1", "--epochs", "1"])
+    rows = table(capsys.readouterr().out)
+    assert [row["setting"] for row in rows] == list(acquisition_step.SETTINGS)
+    assert all(float(row["ratio"]) > 1 for row in rows)
+
+
+def test_forests(capsys):
+    forest.main(["--seeds", "2", "--candidates", "2"])
+    assert "common" in capsys.readouterr().out
+
+
+def test_limits(capsys):
+    limits.main(["--rounds", "1", "--size", "64"])
+    assert len(table(capsys.readouterr().out)) == 4
