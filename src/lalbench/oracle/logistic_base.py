@@ -14,9 +14,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from lalbench.jit import jit
 from lalbench.oracle.vector_math import exp
 
 FloatArray = NDArray[np.float64]
@@ -33,7 +33,7 @@ which a row is a combination of them; what is dropped is of the size of rounding
 _FLAGS = {"contract", "reassoc", "nsz"}
 
 
-@njit(cache=True, error_model="numpy", fastmath=_FLAGS)
+@jit(_FLAGS)
 def _subtract(target: FloatArray, factors: FloatArray, rows: FloatArray, first: int) -> None:
     """``target`` less the sum of factors times rows, from column ``first`` on.
 
@@ -52,7 +52,7 @@ def _subtract(target: FloatArray, factors: FloatArray, rows: FloatArray, first: 
             target[i] -= factor * row[i]
 
 
-@njit(cache=True, error_model="numpy", fastmath=_FLAGS)
+@jit(_FLAGS)
 def cholesky(matrix: FloatArray) -> bool:
     """Overwrites the upper triangle of (D, D) with U, UᵀU = matrix; False if not positive."""
     size = len(matrix)
@@ -70,7 +70,7 @@ def cholesky(matrix: FloatArray) -> bool:
     return True
 
 
-@njit(cache=True, error_model="numpy", fastmath=_FLAGS)
+@jit(_FLAGS)
 def inverse_of_upper(upper: FloatArray, found: FloatArray) -> None:
     """Writes U⁻¹ (D, D) of the upper triangle of ``upper``."""
     size = len(upper)
@@ -85,7 +85,7 @@ def inverse_of_upper(upper: FloatArray, found: FloatArray) -> None:
             row[k] *= scale
 
 
-@njit(cache=True, error_model="numpy", fastmath=_FLAGS)
+@jit(_FLAGS)
 def solve(
     rows: FloatArray, weights: FloatArray, penalty: FloatArray, theta: FloatArray
 ) -> tuple[bool, FloatArray, FloatArray, FloatArray, FloatArray]:
@@ -133,7 +133,7 @@ def solve(
     return False, margins, q, curved, gradient
 
 
-@njit(cache=True, error_model="numpy", fastmath=_FLAGS)
+@jit(_FLAGS)
 def _margins(
     rows: FloatArray,
     weights: FloatArray,
@@ -152,7 +152,7 @@ def _margins(
     return value
 
 
-@njit(cache=True, error_model="numpy", fastmath=_FLAGS)
+@jit(_FLAGS)
 def _descend(
     rows: FloatArray,
     weights: FloatArray,
@@ -179,7 +179,7 @@ def _descend(
     return _margins(rows, weights, penalty, theta, margins)
 
 
-@njit(cache=True, error_model="numpy", fastmath=_FLAGS)
+@jit(_FLAGS)
 def _forward(upper: FloatArray, vector: FloatArray) -> float:
     """Overwrites ``vector`` with U⁻ᵀ vector; returns its squared norm."""
     square = 0.0
@@ -191,7 +191,7 @@ def _forward(upper: FloatArray, vector: FloatArray) -> float:
     return square
 
 
-@njit(cache=True, error_model="numpy", fastmath=_FLAGS)
+@jit(_FLAGS)
 def _backward(upper: FloatArray, vector: FloatArray, found: FloatArray) -> None:
     """Writes U⁻¹ vector."""
     for j in range(len(vector) - 1, -1, -1):
@@ -201,7 +201,7 @@ def _backward(upper: FloatArray, vector: FloatArray, found: FloatArray) -> None:
         found[j] = total / upper[j, j]
 
 
-@njit(cache=True, error_model="numpy", fastmath=_FLAGS)
+@jit(_FLAGS)
 def span(gram: FloatArray) -> tuple[FloatArray, IntArray]:
     """Coordinates of n rows in an orthonormal basis of their span, from their inner products.
 
@@ -243,7 +243,7 @@ def span(gram: FloatArray) -> tuple[FloatArray, IntArray]:
     return np.ascontiguousarray(transposed[:rank].T), pivots[:rank].copy()
 
 
-@njit(cache=True, error_model="numpy", fastmath=_FLAGS)
+@jit(_FLAGS)
 def project(coordinates: FloatArray, pivots: IntArray, products: FloatArray) -> FloatArray:
     """(r, m) coordinates of other points in the basis of :func:`span`.
 

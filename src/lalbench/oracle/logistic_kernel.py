@@ -22,9 +22,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from lalbench.jit import jit
 from lalbench.oracle.logistic_base import inverse_of_upper, solve
 from lalbench.oracle.logistic_refine import Own, Shared, columns, first_guess, refine, take
 from lalbench.oracle.vector_math import exp
@@ -101,7 +101,7 @@ class Base(NamedTuple):
     scaled: float
 
 
-@njit(cache=True, error_model="numpy", fastmath=_FLAGS)
+@jit(_FLAGS)
 def refit(
     problem: Problem,
     start: FloatArray,
@@ -143,7 +143,7 @@ def refit(
                 part[rest[k]], done[rest[k]] = found[k], fine[k]
 
 
-@njit(cache=True, error_model="numpy", fastmath=_FLAGS)
+@jit(_FLAGS)
 def _solved(problem: Problem, theta: FloatArray) -> tuple[bool, Base]:
     """The subset, and whether it could be solved with little rounding."""
     rows, weights = problem.rows, problem.weights
@@ -191,7 +191,7 @@ def _solved(problem: Problem, theta: FloatArray) -> tuple[bool, Base]:
     return success and rounding <= _ROUNDING, base
 
 
-@njit(cache=True, error_model="numpy", fastmath=_FLAGS)
+@jit(_FLAGS)
 def _own_rows(problem: Problem, base: Base, which: IntArray) -> Own:
     """The rows of the candidates at ``which``; -1 is the subset itself, a row of weight 0."""
     size, m = len(base.theta), len(which)
@@ -215,7 +215,7 @@ def _own_rows(problem: Problem, base: Base, which: IntArray) -> Own:
     return Own(rows, margins, weights, spread)
 
 
-@njit(cache=True, error_model="numpy", fastmath=_FLAGS)
+@jit(_FLAGS)
 def _parameters(base: Base, delta: FloatArray) -> FloatArray:
     """(D, m) θ₀ + U⁻¹ δ."""
     theta = np.dot(base.inverse, delta[:-1])
@@ -225,7 +225,7 @@ def _parameters(base: Base, delta: FloatArray) -> FloatArray:
     return theta
 
 
-@njit(cache=True, error_model="numpy", fastmath=_FLAGS)
+@jit(_FLAGS)
 def _decide(
     problem: Problem, base: Base, delta: FloatArray, which: IntArray, decisions: FloatArray
 ) -> None:
@@ -252,7 +252,7 @@ def _decide(
                 decisions[k, e] += factors[k] * problem.cross[which[k], e]
 
 
-@njit(cache=True, error_model="numpy", fastmath=_FLAGS)
+@jit(_FLAGS)
 def _certain(
     base: Base, norms: FloatArray, changes: FloatArray, decisions: FloatArray, done: BoolArray
 ) -> None:
@@ -267,7 +267,7 @@ def _certain(
         done[k] = uncertain == 0 and base.longest * radius <= 0.69
 
 
-@njit(cache=True, error_model="numpy", fastmath=_FLAGS)
+@jit(_FLAGS)
 def _to_the_optimum(
     problem: Problem,
     base: Base,

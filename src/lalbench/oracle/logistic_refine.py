@@ -23,9 +23,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from lalbench.jit import jit
 from lalbench.oracle.vector_math import exp
 
 FloatArray = NDArray[np.float64]
@@ -77,7 +77,7 @@ class Own(NamedTuple):
     spread: FloatArray
 
 
-@njit(cache=True, error_model="numpy", fastmath=_FLAGS)
+@jit(_FLAGS)
 def take(own: Own, which: IntArray) -> Own:
     """The candidates at ``which``."""
     rows = np.empty((own.rows.shape[0], len(which)))
@@ -91,7 +91,7 @@ def take(own: Own, which: IntArray) -> Own:
     return Own(rows, margins, weights, spread)
 
 
-@njit(cache=True, error_model="numpy", fastmath=_FLAGS)
+@jit(_FLAGS)
 def first_guess(shared: Shared, own: Own) -> FloatArray:
     """(D + 1, m): the base in its quadratic model, the own row's loss as it is.
 
@@ -121,7 +121,7 @@ def first_guess(shared: Shared, own: Own) -> FloatArray:
     return delta
 
 
-@njit(cache=True, error_model="numpy", fastmath=_FLAGS)
+@jit(_FLAGS)
 def refine(
     shared: Shared, own: Own, delta: FloatArray, tolerance: float, limit: int
 ) -> tuple[FloatArray, FloatArray]:
@@ -177,7 +177,7 @@ def refine(
     return norms, changes
 
 
-@njit(cache=True, error_model="numpy", fastmath=_FLAGS)
+@jit(_FLAGS)
 def columns(array: FloatArray, which: IntArray) -> FloatArray:
     """The columns at ``which``."""
     found = np.empty((len(array), len(which)))
@@ -187,7 +187,7 @@ def columns(array: FloatArray, which: IntArray) -> FloatArray:
     return found
 
 
-@njit(cache=True, error_model="numpy", fastmath=_FLAGS)
+@jit(_FLAGS)
 def _residuals(shared: Shared, theta: FloatArray, residuals: FloatArray) -> FloatArray:
     """Writes pull(φ) - pull(0) - w₀ φ, (n, m); returns max |φ| (m,)."""
     n, m = residuals.shape
@@ -205,7 +205,7 @@ def _residuals(shared: Shared, theta: FloatArray, residuals: FloatArray) -> Floa
     return largest
 
 
-@njit(cache=True, error_model="numpy", fastmath=_FLAGS)
+@jit(_FLAGS)
 def _gradient(
     shared: Shared, own: Own, theta: FloatArray, residuals: FloatArray, gradient: FloatArray
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -232,7 +232,7 @@ def _gradient(
     return square, kappa, along
 
 
-@njit(cache=True, error_model="numpy", fastmath=_FLAGS)
+@jit(_FLAGS)
 def _advance(
     own: Own,
     theta: FloatArray,
@@ -282,7 +282,7 @@ def _advance(
             last[d, j], moved[d, j] = step, way
 
 
-@njit(cache=True, error_model="numpy", fastmath=_FLAGS)
+@jit(_FLAGS)
 def _coefficients(
     fresh: FloatArray,
     square: FloatArray,

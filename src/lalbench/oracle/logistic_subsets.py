@@ -10,9 +10,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from lalbench.jit import jit
 from lalbench.oracle.logistic_base import project, span
 from lalbench.oracle.logistic_kernel import Problem, refit
 
@@ -46,7 +46,7 @@ class Points(NamedTuple):
     intercept: bool
 
 
-@njit(cache=True, error_model="numpy", fastmath=_FLAGS)
+@jit(_FLAGS)
 def refit_subsets(
     points: Points,
     inside: IntArray,
@@ -86,7 +86,7 @@ def refit_subsets(
         refit(problem, start, signs_only, decisions[first:last], converged[first:last])
 
 
-@njit(cache=True, error_model="numpy", fastmath=_FLAGS)
+@jit(_FLAGS)
 def _log_odds(points: Points, which: IntArray) -> float:
     positive, negative = 0.0, 0.0
     for i in which:
@@ -97,7 +97,7 @@ def _log_odds(points: Points, which: IntArray) -> float:
     return math.log(positive / negative)
 
 
-@njit(cache=True, error_model="numpy", fastmath=_FLAGS)
+@jit(_FLAGS)
 def _signed(points: Points, which: IntArray) -> FloatArray:
     rows = points.rows[which]
     for k in range(len(which)):
@@ -107,7 +107,7 @@ def _signed(points: Points, which: IntArray) -> FloatArray:
     return rows
 
 
-@njit(cache=True, error_model="numpy", fastmath=_FLAGS)
+@jit(_FLAGS)
 def _as_given(points: Points, which: IntArray, others: IntArray) -> Problem:
     own = np.ascontiguousarray(_signed(points, others).T)
     return Problem(
@@ -117,7 +117,7 @@ def _as_given(points: Points, which: IntArray, others: IntArray) -> Problem:
     )  # fmt: skip
 
 
-@njit(cache=True, error_model="numpy", fastmath=_FLAGS)
+@jit(_FLAGS)
 def _in_the_span(points: Points, which: IntArray, others: IntArray) -> Problem:
     """The penalty makes an optimum a combination of its rows, so that their span is enough."""
     size = points.rows.shape[1] - 1 if points.intercept else points.rows.shape[1]
@@ -146,7 +146,7 @@ def _in_the_span(points: Points, which: IntArray, others: IntArray) -> Problem:
     )  # fmt: skip
 
 
-@njit(cache=True, error_model="numpy", fastmath=_FLAGS)
+@jit(_FLAGS)
 def _left(features: FloatArray, coordinates: FloatArray) -> FloatArray:
     """(m,) squared lengths of columns less those of their coordinates, at least 0."""
     found = np.zeros(features.shape[1])
@@ -159,7 +159,7 @@ def _left(features: FloatArray, coordinates: FloatArray) -> FloatArray:
     return np.maximum(found, 0.0)
 
 
-@njit(cache=True, error_model="numpy", fastmath=_FLAGS)
+@jit(_FLAGS)
 def _with_row(array: FloatArray, row: FloatArray) -> FloatArray:
     found = np.empty((len(array) + 1, array.shape[1]))
     found[:-1] = array

@@ -11,9 +11,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from lalbench.jit import jit
 from lalbench.oracle.svm_lanes import LINEAR, RBF, kernel_values
 
 FloatArray = NDArray[np.float64]
@@ -27,7 +27,7 @@ _MANY_DOUBTS = 1e-3
 _ROUNDING = 1e-13
 
 
-@njit(cache=True, error_model="numpy")
+@jit()
 def nodes_of(kind: int, gammas: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Chebyshev nodes of γ, none where each machine needs its own kernel; errors of the machines.
 
@@ -54,7 +54,7 @@ def nodes_of(kind: int, gammas: FloatArray) -> tuple[FloatArray, FloatArray]:
     return nodes, errors
 
 
-@njit(cache=True, error_model="numpy")
+@jit()
 def count_votes(
     options: Options,
     toward: FloatArray,
@@ -104,7 +104,7 @@ def count_votes(
         _add_votes(row, first[jobs[k]], second[jobs[k]])
 
 
-@njit(cache=True, fastmath={"contract"}, error_model="numpy")
+@jit({"contract"})
 def _decide(
     options: Options,
     toward: FloatArray,
@@ -125,7 +125,7 @@ def _decide(
                 out[j] += beta[r] * own[j]
 
 
-@njit(cache=True, error_model="numpy")
+@jit()
 def _interpolate(
     options: Options,
     toward: FloatArray,
@@ -153,7 +153,7 @@ def _interpolate(
     np.dot(weighted, kernels, decisions)
 
 
-@njit(cache=True, fastmath={"reassoc", "nsz"}, error_model="numpy")
+@jit({"reassoc", "nsz"})
 def _smallest(values: FloatArray) -> float:
     found = np.inf
     for value in values:
@@ -161,7 +161,7 @@ def _smallest(values: FloatArray) -> float:
     return found
 
 
-@njit(cache=True, error_model="numpy")
+@jit()
 def _add_votes(decisions: FloatArray, first: NDArray[np.int16], second: NDArray[np.int16]) -> None:
     for j in range(len(decisions)):
         wins = decisions[j] > 0.0
@@ -169,7 +169,7 @@ def _add_votes(decisions: FloatArray, first: NDArray[np.int16], second: NDArray[
         second[j] += not wins
 
 
-@njit(cache=True, error_model="numpy")
+@jit()
 def most_votes(votes: NDArray[np.int16]) -> IntArray:
     """(t, m) the first class with most votes, from (K, t, m) votes."""
     n_classes, t, m = votes.shape

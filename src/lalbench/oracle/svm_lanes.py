@@ -22,9 +22,9 @@ another, whatever the lanes' active sets.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from lalbench.jit import jit
 from lalbench.oracle.svm_vectors import LANES, subtract_products
 from lalbench.oracle.vector_math import exp
 
@@ -44,7 +44,7 @@ _PIVOT = 1e-6
 _FLAGS = {"contract", "reassoc", "nsz"}  # keep NaN and infinity
 
 
-@njit(cache=True, fastmath={"contract"}, error_model="numpy")
+@jit({"contract"})
 def kernel(kind: int, value: float, gamma: float, coef0: float, degree: int) -> float:
     """The kernel of a squared distance (RBF) or an inner product (linear, polynomial)."""
     if kind == RBF:
@@ -58,7 +58,7 @@ def kernel(kind: int, value: float, gamma: float, coef0: float, degree: int) -> 
     return found
 
 
-@njit(cache=True, fastmath={"contract"}, error_model="numpy")
+@jit({"contract"})
 def kernel_lanes(
     kind: int, values: FloatArray, gammas: FloatArray, coef0: float, degree: int, out: FloatArray
 ) -> None:
@@ -71,7 +71,7 @@ def kernel_lanes(
             out[lane] = np.float32(kernel(kind, values[lane], gammas[lane], coef0, degree))
 
 
-@njit(cache=True, fastmath={"contract"}, error_model="numpy")
+@jit({"contract"})
 def kernel_values(
     kind: int, values: FloatArray, gamma: float, coef0: float, degree: int, out: FloatArray
 ) -> None:
@@ -84,7 +84,7 @@ def kernel_values(
             out[i] = kernel(kind, values[i], gamma, coef0, degree)
 
 
-@njit(cache=True, fastmath=_FLAGS, error_model="numpy")
+@jit(_FLAGS)
 def _factorise(A: FloatArray, n: int, singular: FloatArray) -> None:
     """Cholesky factors in the lower triangles of A (N, N, LANES), n ≤ N, with inverse diagonals."""
     width = A.shape[1]
@@ -102,7 +102,7 @@ def _factorise(A: FloatArray, n: int, singular: FloatArray) -> None:
                 A[i, j, lane] *= A[j, j, lane]
 
 
-@njit(cache=True, fastmath=_FLAGS, error_model="numpy")
+@jit(_FLAGS)
 def _forward_back(A: FloatArray, n: int, x: FloatArray) -> None:
     """Solves A x = x in place with the factors of :func:`_factorise`."""
     width = A.shape[1]
@@ -118,7 +118,7 @@ def _forward_back(A: FloatArray, n: int, x: FloatArray) -> None:
                 x[j, lane] -= A[i, j, lane] * x[i, lane]
 
 
-@njit(cache=True, fastmath=_FLAGS, error_model="numpy")
+@jit(_FLAGS)
 def _fill_system(
     K: FloatArray,
     y: FloatArray,
@@ -147,7 +147,7 @@ def _fill_system(
             A[r, r, lane] = K[i, i, lane] if ones[r, lane] == 1.0 else 1.0
 
 
-@njit(cache=True, fastmath=_FLAGS, error_model="numpy")
+@jit(_FLAGS)
 def _solve_free(
     K: FloatArray,
     y: FloatArray,
@@ -184,7 +184,7 @@ def _solve_free(
             beta[i, lane] = value if state[i, lane] == 0.0 else beta[i, lane]
 
 
-@njit(cache=True, fastmath=_FLAGS, error_model="numpy")
+@jit(_FLAGS)
 def _correct(
     lo: FloatArray,
     hi: FloatArray,
@@ -219,7 +219,7 @@ def _correct(
             changes[lane] += 1.0 if new != old else 0.0
 
 
-@njit(cache=True, error_model="numpy")
+@jit()
 def solve_lanes(
     K: FloatArray,
     y: FloatArray,
@@ -266,7 +266,7 @@ def solve_lanes(
             break
 
 
-@njit(cache=True, error_model="numpy")
+@jit()
 def _all_done(
     bias: FloatArray, changes: FloatArray, off: FloatArray, solved: BoolArray, failed: BoolArray
 ) -> bool:
@@ -281,7 +281,7 @@ def _all_done(
     return n_open == 0
 
 
-@njit(cache=True, error_model="numpy")
+@jit()
 def _sort(
     lo: FloatArray, hi: FloatArray, state: FloatArray, beta: FloatArray, failed: BoolArray
 ) -> IntArray:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from lalbench.jit import jit
 from lalbench.oracle.svm_lanes import kernel_lanes, kernel_values, solve_lanes
 from lalbench.oracle.svm_smo import solve_one
 from lalbench.oracle.svm_vectors import LANES
@@ -21,7 +21,7 @@ _WORK, _MUCH_WORK = 10**6, 10**8
 """Of pairs, on the kernel in single and in double precision."""
 
 
-@njit(cache=True, error_model="numpy")
+@jit()
 def refit_pair(
     options: Options,
     between: FloatArray,
@@ -71,7 +71,7 @@ def refit_pair(
     return beta, bias, failed
 
 
-@njit(cache=True, error_model="numpy")
+@jit()
 def _solve_group(
     problem: tuple[Any, ...],
     group: IntArray,
@@ -102,7 +102,7 @@ def _solve_group(
     return failed
 
 
-@njit(cache=True, error_model="numpy")
+@jit()
 def _solve_alone(problem: tuple[Any, ...], job: int, beta: FloatArray, bias: FloatArray) -> bool:
     """Solves one job by pairs; returns whether it did.
 
@@ -127,7 +127,7 @@ def _solve_alone(problem: tuple[Any, ...], job: int, beta: FloatArray, bias: Flo
     return converged
 
 
-@njit(cache=True, error_model="numpy")
+@jit()
 def _matrix(problem: tuple[Any, ...], job: int, n: int, single: bool) -> FloatArray:
     """(n, n) kernel matrix of one job, rounded to single precision or not."""
     options, between, itself, inside, place, gammas = (
@@ -149,7 +149,7 @@ def _matrix(problem: tuple[Any, ...], job: int, n: int, single: bool) -> FloatAr
     return found
 
 
-@njit(cache=True, error_model="numpy")
+@jit()
 def _prepare(
     problem: tuple[Any, ...],
     jobs: IntArray,
@@ -184,7 +184,7 @@ def _prepare(
                 K[c, r, lane] = K[r, c, lane]
 
 
-@njit(cache=True, error_model="numpy")
+@jit()
 def _set_bounds(
     positive: bool, bound: float, i: int, lane: int, y: FloatArray, lo: FloatArray, hi: FloatArray
 ) -> None:
@@ -193,7 +193,7 @@ def _set_bounds(
     lo[i, lane] = 0.0 if positive else -bound
 
 
-@njit(cache=True, error_model="numpy")
+@jit()
 def _first_guess(
     K: FloatArray,
     y: FloatArray,

@@ -9,9 +9,9 @@ LIBSVM.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from lalbench.jit import jit
 from lalbench.oracle.svm_decisions import count_votes, most_votes, nodes_of
 from lalbench.oracle.svm_pairs import refit_pair
 
@@ -20,7 +20,7 @@ IntArray = NDArray[np.int64]
 Options = tuple[int, float, int]
 
 
-@njit(cache=True, error_model="numpy")
+@jit()
 def refit_subset(
     options: Options,
     between: FloatArray,

@@ -14,9 +14,9 @@ among equals, from β = 0.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from lalbench.jit import jit
 from lalbench.oracle.svm_lanes import KKT, solve_lanes
 from lalbench.oracle.svm_vectors import LANES
 
@@ -28,7 +28,7 @@ _CURVATURE = 1e-12
 """Taken for the curvature along a pair of equal rows, as in LIBSVM."""
 
 
-@njit(cache=True, error_model="numpy")
+@jit()
 def solve_one(
     K: FloatArray, y: FloatArray, lo: FloatArray, hi: FloatArray, beta: FloatArray, work: int
 ) -> tuple[float, bool]:
@@ -70,7 +70,7 @@ def solve_one(
     return _bias(lo, hi, beta, gradient), converged
 
 
-@njit(cache=True, error_model="numpy")
+@jit()
 def _repeat(values: FloatArray) -> FloatArray:
     """(n, LANES) the same values in every lane."""
     found = np.empty((len(values), LANES))
@@ -79,7 +79,7 @@ def _repeat(values: FloatArray) -> FloatArray:
     return found
 
 
-@njit(cache=True, error_model="numpy")
+@jit()
 def _pairs(
     K: FloatArray,
     y: FloatArray,
@@ -123,7 +123,7 @@ def _pairs(
     return False
 
 
-@njit(cache=True, error_model="numpy")
+@jit()
 def _select(
     K: FloatArray,
     lo: FloatArray,
@@ -150,7 +150,7 @@ def _select(
     return first, second, largest - lowest
 
 
-@njit(cache=True, error_model="numpy")
+@jit()
 def _bias(lo: FloatArray, hi: FloatArray, beta: FloatArray, gradient: FloatArray) -> float:
     """LIBSVM's: the mean over free coefficients, else the middle of the possible values."""
     total, count = 0.0, 0

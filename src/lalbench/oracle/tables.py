@@ -1,9 +1,9 @@
 """Oracle tables as artefacts: scores kept in files named by everything they depend on.
 
 A table is the outcome of one call of :func:`lalbench.oracle.refit_scores`. Its name is a hash of
-the rows, labels, weights and subsets, of the classifier with its options, of the evaluation points and
-the objective, and of the code and libraries that compute it. Whoever asks for the same scores, in
-any study, strategy or job, finds them: the neural process, the oracles and every other learner.
+the rows, labels, weights and subsets, of the classifier with its options, of the evaluation points
+and the objective, and of the code and libraries that compute it. Whoever asks for the same scores,
+in any study, strategy or job, finds them: the neural process, the oracles and every other learner.
 
 Files appear whole or not at all, and two jobs that compute the same table write the same bytes.
 """

@@ -7,42 +7,16 @@ which the compiler vectorises. Gradients of weights are added to, all others are
 
 from __future__ import annotations
 
-import hashlib
 import math
-from collections.abc import Callable
-from pathlib import Path
-from types import CellType, FunctionType
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
+from lalbench.jit import jit
 from lalbench.learners.neural_process.network import MIN_SIGMA
 
-_KERNELS = ("kernels", "attention", "batch")
-_SOURCES = hashlib.sha256(
-    b"".join((Path(__file__).parent / f"{name}.py").read_bytes() for name in _KERNELS)
-).hexdigest()
-
-
-def compiled(function: Callable[..., Any]) -> Any:
-    """``numba.njit``, compiled anew when any module of kernels has changed.
-
-    The cache on disk asks for the function's own file and for its free variables only, but the code
-    contains that of functions of other files: a free variable holds what all files contain.
-    """
-    stamped = FunctionType(
-        function.__code__.replace(co_freevars=("sources",)),
-        function.__globals__,
-        function.__name__,
-        function.__defaults__,
-        (CellType(_SOURCES),),
-    )
-    stamped.__qualname__, stamped.__doc__ = function.__qualname__, function.__doc__
-    # sums may be reordered and fused; NaN and infinity keep their meaning: a divergence must show
-    flags = {"reassoc", "contract", "arcp", "nsz"}
-    return njit(cache=True, error_model="numpy", fastmath=flags, nogil=True)(stamped)
-
+# sums may be reordered and fused; NaN and infinity keep their meaning: a divergence must show
+compiled = jit({"reassoc", "contract", "arcp", "nsz"})
 
 LANES = 448
 """Most targets per block: its activations stay in the cache, and BLAS is near its best speed."""
