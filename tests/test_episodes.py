@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.naive_bayes import GaussianNB
 
 from lalbench import classifiers, oracle
 from lalbench.episodes import FRACTIONS, Episodes, simulate, subset_size
@@ -146,16 +147,17 @@ def test_improvements_are_multiples_of_what_one_point_is_worth():
     assert len(np.unique(values)) > 3
 
 
-def test_three_classes():
+@pytest.mark.parametrize(("make", "engine"), [(logistic, "logistic"), (GaussianNB, "reference")])
+def test_three_classes(make, engine):
     rng = np.random.default_rng(5)
     y = np.repeat([0, 1, 2], 8)
     X = rng.normal(size=(24, 3)) + np.eye(3)[y]
     scorer = Scorer(X, y, [1.0, 1.0, 1.0])
-    found = simulate(X, y, scorer, logistic, None, n_simulations=8, rng=rng)
-    assert found.engine == "reference"
+    found = simulate(X, y, scorer, make, None, n_simulations=8, rng=rng)
+    assert found.engine == engine
     assert all(len(np.unique(y[mask])) >= 2 for mask in found.annotated_mask)
     mask = found.annotated_mask[0]
-    expected = oracle.improvements(logistic(), X[mask], y[mask], X[~mask], y[~mask], scorer)
+    expected = oracle.improvements(make(), X[mask], y[mask], X[~mask], y[~mask], scorer)
     np.testing.assert_array_equal(found.improvements[0, ~mask], expected)
 
 

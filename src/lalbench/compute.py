@@ -7,6 +7,7 @@ computes asks :func:`current`.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -50,23 +51,42 @@ class Compute:
                 "device", f"unknown value {self.device!r}", suggest(self.device, DEVICES)
             )
         for name, value in (("memory", self.memory), ("threads", self.threads)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            if not _is_count(value):
                 raise UserError(name, f"cannot use {value!r}", "give an integer ≥ 1")
-        if not isinstance(self.processes, int) or (self.processes < 1 and self.processes != -1):
+        if not _is_count(self.processes) and self.processes != -1:
             raise UserError("processes", f"cannot use {self.processes!r}", "give 1, 2, … or -1")
 
     def torch_device(self) -> torch.device:
         """The device; raises :class:`UserError` when CUDA is asked for and absent."""
         import torch
 
-        found = torch.cuda.is_available()
-        if self.device == "cuda" and not found:
+        wanted = self.device != "cpu" and has_cuda()
+        if self.device == "cuda" and not wanted:
             raise UserError(
                 "device", "cuda is asked for, but torch finds no CUDA device", "use auto or cpu"
             )
-        return torch.device("cuda" if found and self.device != "cpu" else "cpu")
+        return torch.device("cuda" if wanted else "cpu")
 
 
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def has_cuda() -> bool:
+    """Whether torch can use a CUDA device; torch is imported only where there is a driver."""
+    if not _has_driver():
+        return False
+    import torch
+
+    return bool(torch.cuda.is_available())
+
+
+def _has_driver() -> bool:
+    """Whether an NVIDIA driver is visible; WSL shows none under /proc but has the program."""
+    return any(path.exists() for path in _DRIVER_PATHS) or shutil.which("nvidia-smi") is not None
+
+
+_DRIVER_PATHS = (Path("/proc/driver/nvidia/version"), Path("/dev/nvidiactl"))
 _DEFAULT = Compute()
 _current: ContextVar[Compute] = ContextVar("lalbench.compute", default=_DEFAULT)
 

@@ -130,6 +130,27 @@ def test_log_loss_without_an_intercept():
     np.testing.assert_allclose(found, expected, atol=1e-7)
 
 
+@pytest.mark.parametrize("class_weight", [{0: 5.0, 1: 0.5}, {1: 7.0}, {}])
+def test_class_weights_by_label(class_weight):
+    X, y = problem(15, 60, 6)
+    scorer, weights = evaluation(15, 6, "log_loss"), np.random.default_rng(15).uniform(1, 2, 60)
+    tight = TheirLogisticRegression(class_weight=class_weight, solver="newton-cholesky", tol=1e-13)
+    assert oracle.choose_engine(tight, scorer) == "logistic"
+    args = (X[:20], y[:20], X[20:], y[20:], scorer)
+    for rows_weights in (None, weights):
+        found = oracle.improvements(tight, *args, sample_weight=rows_weights)
+        expected = oracle.improvements(tight, *args, sample_weight=rows_weights, engine="reference")
+        np.testing.assert_allclose(found, expected, atol=1e-7)
+    plain = oracle.improvements("logistic_regression", *args)
+    assert bool(class_weight) == (np.abs(plain - oracle.improvements(tight, *args)).max() > 1e-3)
+
+
+@pytest.mark.parametrize("class_weight", ["balanced", {2: 1.0}, {0: 0.0}, {1: -1.0}, {0: np.inf}])
+def test_other_class_weights_are_for_the_reference(class_weight):
+    classifier = TheirLogisticRegression(class_weight=class_weight)
+    assert oracle.choose_engine(classifier, evaluation(16, 3, "log_loss")) == "reference"
+
+
 @pytest.mark.parametrize("objective", ["weighted_accuracy", "log_loss"])
 def test_memory_is_bounded_by_the_option_not_by_the_pool(objective):
     """Beside the scores, row numbers and masks: less than 40 bytes per row of the pool.

@@ -81,6 +81,19 @@ def test_improvements_equal_those_of_newton_fits(n, d, n_classes):
     assert np.abs(found).max() > 1e-3
 
 
+@pytest.mark.parametrize("class_weight", [{0: 5.0, 1: 0.5, 2: 2.0}, {1: 7.0}])
+def test_class_weights_by_label(class_weight):
+    X, y = problem(8, 50, 5, 3)
+    tight = TheirLogisticRegression(class_weight=class_weight, tol=1e-12, max_iter=100_000)
+    args = (X[:20], y[:20], X[20:], y[20:], scorer_of(8, 5, 3, "log_loss"))
+    assert oracle.choose_engine(tight, args[-1]) == "logistic"
+    found = oracle.improvements(tight, *args)
+    expected = oracle.improvements(tight, *args, engine="reference")
+    np.testing.assert_allclose(found, expected, atol=2e-5)
+    plain = oracle.improvements("logistic_regression", *args)
+    assert np.abs(found - plain).max() > 1e-3
+
+
 def test_a_row_of_weight_zero_changes_nothing():
     X, y = problem(4, 40, 5, 3)
     scorer, weights = scorer_of(4, 5, 3, "log_loss"), np.ones(40)

@@ -23,7 +23,7 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
-APPLIES_TO = "it is for L2-penalised logistic regression without class_weight"
+APPLIES_TO = "it is for L2-penalised logistic regression, class_weight None or positive by label"
 
 
 def applies(classifier: Any, scorer: Scorer) -> bool:
@@ -32,7 +32,8 @@ def applies(classifier: Any, scorer: Scorer) -> bool:
     That is the one of ``C · Σ s_i logloss_i + ‖w‖² / 2`` with a free intercept, or for two classes
     without one: our logistic regression with any solver (the oracle uses the optimum also where the
     classifier stops earlier, docs/protocols.md [12]), and scikit-learn's with its default penalty
-    and no class weights.
+    and class weights that are given by label: they multiply the weights of the rows. Labels without
+    one weigh 1, also in subsets for which scikit-learn would ask for the labels that are missing.
     """
     if type(classifier) is LogisticRegression:
         return True
@@ -47,9 +48,18 @@ def applies(classifier: Any, scorer: Scorer) -> bool:
         and options.get("multi_class", "auto") in ("auto", "deprecated")
         and options["solver"] != "liblinear"  # it penalises the intercept
         and (options["fit_intercept"] or scorer.n_classes == 2)
-        and options["class_weight"] is None
+        and _is_by_label(options["class_weight"], scorer.n_classes)
         and not options["dual"]
         and 0 < options["C"] < np.inf
+    )
+
+
+def _is_by_label(class_weight: Any, n_classes: int) -> bool:
+    """Whether ``class_weight`` is None, or positive weights of labels 0 … n_classes - 1."""
+    if class_weight is None:
+        return True
+    return isinstance(class_weight, dict) and all(
+        label in range(n_classes) and 0 < weight < np.inf for label, weight in class_weight.items()
     )
 
 
@@ -77,7 +87,9 @@ def score_refits(
     Raises:
         NotConvergedError: an optimum was not reached.
     """
-    known = np.ones(len(y)) if weights is None else np.ascontiguousarray(weights, np.float64)
+    known = np.ones(len(y)) if weights is None else weights
+    by_label = getattr(classifier, "class_weight", None) or {}
+    known = known * np.array([by_label.get(label, 1.0) for label in range(scorer.n_classes)])[y]
     intercept = getattr(classifier, "fit_intercept", True)
     if scorer.n_classes == 2:
         from lalbench.oracle.logistic_binary import BinaryRefits
