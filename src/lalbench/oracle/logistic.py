@@ -3,7 +3,8 @@
 Every refit is the optimum of ``Σ s_i logloss_i + ‖w‖² / (2C)``, to a norm of the gradient of 1e-9,
 or so close to it that no prediction can differ from the optimum's. The subset itself is solved
 first; its factorised Hessian then serves all of its candidates. Two classes:
-:mod:`lalbench.oracle.logistic_binary`, more: :mod:`lalbench.oracle.logistic_multinomial`.
+:mod:`lalbench.oracle.logistic_binary`, more: :mod:`lalbench.oracle.logistic_multinomial`; on the
+CPU or on a CUDA device: :mod:`lalbench.oracle.logistic_place`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lalbench.classifiers.logistic import LogisticRegression
+from lalbench.oracle.logistic_place import place_for
 
 if TYPE_CHECKING:
     from lalbench.objectives import Scorer
@@ -86,18 +88,20 @@ def score_refits(
 
     Raises:
         NotConvergedError: an optimum was not reached.
+        UserError: CUDA is asked for and absent.
     """
     known = np.ones(len(y)) if weights is None else weights
     by_label = getattr(classifier, "class_weight", None) or {}
     known = known * np.array([by_label.get(label, 1.0) for label in range(scorer.n_classes)])[y]
     intercept = getattr(classifier, "fit_intercept", True)
+    place = place_for(len(masks) + int((~masks).sum()))
     if scorer.n_classes == 2:
         from lalbench.oracle.logistic_binary import BinaryRefits
 
         targets = np.where(y == 1, 1.0, -1.0)
         return BinaryRefits(
-            X, targets, known, scorer, 1 / float(classifier.C), bool(intercept)
+            X, targets, known, scorer, 1 / float(classifier.C), bool(intercept), place
         ).score(masks)
     from lalbench.oracle.logistic_multinomial import MultinomialRefits
 
-    return MultinomialRefits(X, y, known, scorer, float(classifier.C)).score(masks)
+    return MultinomialRefits(X, y, known, scorer, float(classifier.C), place).score(masks)

@@ -3,7 +3,7 @@
 The kernel (:mod:`lalbench.oracle.logistic_subsets`) refits subsets whose rows hold both classes.
 What it does not bring to the optimum, and the refits that give a subset its second class, are
 solved one by one in stacks of damped Newton steps (:mod:`lalbench.oracle.stacked_newton`); what
-does not converge there either is an error.
+does not converge there either is an error. On a CUDA device all refits are solved in such stacks.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from scipy.special import expit
 
 from lalbench.classifiers.newton import NotConvergedError
 from lalbench.compute import current
+from lalbench.oracle.logistic_place import Place
 from lalbench.oracle.reference import constant_score
 from lalbench.oracle.stacked_newton import Stack, minimise, start_at_prior
 
@@ -61,6 +62,7 @@ class BinaryRefits:
         scorer: the objective.
         ridge: 1 / C.
         intercept: whether there is one.
+        place: where they are refitted.
     """
 
     X: FloatArray
@@ -69,6 +71,7 @@ class BinaryRefits:
     scorer: Scorer
     ridge: float
     intercept: bool
+    place: Place
 
     def score(self, masks: BoolArray) -> tuple[FloatArray, FloatArray]:
         """(S,) scores of subsets (S, n) and (S, n) of each with one more row, NaN inside."""
@@ -77,11 +80,29 @@ class BinaryRefits:
         both = (heavy & (self.targets > 0)).any(axis=1) & (heavy & (self.targets < 0)).any(axis=1)
         for subset in np.flatnonzero(~both):
             base[subset], after[subset] = self._score_one_class(masks[subset])
+        if not self.place.is_host:
+            self._score_in_stacks(masks, np.flatnonzero(both), base, after)
+            return base, after
         for parts in self._blocks(masks, np.flatnonzero(both)):
             scores = self._score_block(parts)
             for part, found in zip(parts, scores, strict=True):
                 base[part.subset], after[part.subset, part.outside] = found[0], found[1:]
         return base, after
+
+    def _score_in_stacks(
+        self, masks: BoolArray, subsets: IntArray, base: FloatArray, after: FloatArray
+    ) -> None:
+        """Writes the scores of ``subsets`` and their candidates; equal sizes make a stack."""
+        sizes = masks.sum(axis=1)
+        for size in np.unique(sizes[subsets]).tolist():
+            same = subsets[sizes[subsets] == size]
+            inside = np.nonzero(masks[same])[1].reshape(len(same), size)
+            for some in self._stacks(np.arange(len(same)), size):
+                base[same[some]] = self._scores(self._solve(inside[some]))
+            which, outside = np.nonzero(~masks[same])
+            for some in self._stacks(np.arange(len(which)), size):
+                joined = np.column_stack([inside[which[some]], outside[some]])
+                after[same[which[some]], outside[some]] = self._scores(self._solve(joined))
 
     @cached_property
     def _size(self) -> int:
@@ -181,33 +202,44 @@ class BinaryRefits:
             decisions[1 + some] = self._solve(joined)
 
     def _stacks(self, rows: IntArray, size: int) -> Iterator[IntArray]:
-        step = max(1, current().memory // (64 * (size + 1) * self._size))
+        """Parts of ``rows`` whose problems of ``size`` + 1 rows fit into memory."""
+        each = 64 * (size + 1) * self._size + 16 * len(self.scorer.y)
+        step = max(1, current().memory // each)
         for first in range(0, len(rows), step):
             yield rows[first : first + step]
 
+    @cached_property
+    def _there(self) -> tuple[Any, Any, Any, Any]:
+        """Features, targets, weights and evaluation points where they are refitted."""
+        arrays = (self.X, self.targets, self.weights, self.scorer.X)
+        X, targets, weights, points = map(self.place.put, arrays)
+        return X, targets, weights, points
+
     def _solve(self, which: IntArray) -> FloatArray:
         """(B, n_evaluation) decisions of the optima of (B, k) row numbers."""
-        rows = self.X[which] / 2
-        basis = None
+        xp, (X, targets, weights, points) = self.place.xp, self._there
+        numbers = self.place.put(which)
+        features, basis = X[numbers] / 2, None
         if which.shape[1] < self.X.shape[1]:
-            basis, coordinates = np.linalg.qr(rows.transpose(0, 2, 1))
-            rows = coordinates.transpose(0, 2, 1)
-        if self.intercept:
-            rows = np.concatenate([rows, np.full((*which.shape, 1), 0.5)], axis=2)
-        stack = Stack(np.ascontiguousarray(rows), self.targets[which], self.weights[which])
-        start = start_at_prior(stack) if self.intercept else np.zeros((len(which), rows.shape[2]))
-        theta, converged = minimise(stack, self._penalty(rows.shape[2]), start)
+            basis, coordinates = xp.linalg.qr(features.swapaxes(1, 2))
+            features = coordinates.swapaxes(1, 2)
+        d = features.shape[2]
+        shape = (*which.shape, d + int(self.intercept))
+        rows = xp.full(shape, 0.5, dtype=features.dtype, device=features.device)
+        rows[:, :, :d] = features
+        stack = Stack(rows, targets[numbers], weights[numbers], xp)
+        start = start_at_prior(stack) if self.intercept else 0.0 * rows[:, 0]
+        theta, converged = minimise(stack, self.place.put(self._penalty(shape[2])), start)
         if not converged.all():
             raise NotConvergedError(
                 f"{int((~converged).sum())} of {len(stack)} logistic regressions did not converge; "
                 "scale the features or lower C"
             )
-        d = theta.shape[1] - int(self.intercept)
-        features = theta[:, :d]
+        coefficients = theta[:, :d]
         if basis is not None:
-            features = (basis @ features[:, :, None])[:, :, 0]
-        found: FloatArray = features @ self.scorer.X.T
-        return found + theta[:, d:] if self.intercept else found
+            coefficients = (basis @ coefficients[:, :, None])[:, :, 0]
+        found = coefficients @ points.T
+        return self.place.get(found + theta[:, d:] if self.intercept else found)
 
     def _scores(self, decisions: FloatArray) -> FloatArray:
         if self.scorer.needs == "predictions":

@@ -4,7 +4,8 @@ A refit has the classes that its rows of positive weight show; a subset and its 
 classes share a factorisation (:mod:`lalbench.oracle.softmax_refine`). Candidates of another class,
 and what does not converge there, are fitted one by one (:mod:`lalbench.classifiers.newton`). Of two
 classes the model is scikit-learn's binary one, which is the softmax with twice the penalty:
-with W₁ = -W₀ = w / 2 the squares of W sum to half the square of w.
+with W₁ = -W₀ = w / 2 the squares of W sum to half the square of w. On a CUDA device only the refits
+that share a factorisation are computed, which are nearly all.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from lalbench.classifiers.newton import fit_multinomial
 from lalbench.compute import current
+from lalbench.oracle.logistic_place import Place
 from lalbench.oracle.reference import constant_score
 from lalbench.oracle.softmax_refine import Base, refine, softmax
 
@@ -31,7 +33,8 @@ _EPSILON = float(np.finfo(np.float64).eps)
 _TOLERANCE = 1e-9
 _STEPS = 60
 _COLUMNS = 200
-"""Candidates refined together: enough to outweigh the interpreter, few enough for the cache."""
+"""Candidates refined together on the CPU: enough to outweigh the interpreter, few enough for the
+cache."""
 _REDUCE = 0.8
 """The span of a subset's rows pays where it saves at least a fifth of the coordinates."""
 
@@ -46,6 +49,7 @@ class MultinomialRefits:
         weights: (n,) sample weights.
         scorer: the objective.
         C: inverse strength of the penalty.
+        place: where they are refitted.
     """
 
     X: FloatArray
@@ -53,6 +57,7 @@ class MultinomialRefits:
     weights: FloatArray
     scorer: Scorer
     C: float
+    place: Place
 
     def score(self, masks: BoolArray) -> tuple[FloatArray, FloatArray]:
         """(S,) scores of subsets (S, n) and (S, n) of each with one more row, NaN inside."""
@@ -137,7 +142,9 @@ class _Room:
         points = len(refits.scorer.y) * (3 * n_classes + 2)
         each = 8 * (n_classes * (3 * n_rows + size * (10 + n_classes)) + refits.X.shape[1] + points)
         memory = current().memory
-        columns = min(_COLUMNS, (memory - min(factor, memory)) // each)
+        columns = (memory - min(factor, memory)) // each
+        if refits.place.is_host:
+            columns = min(_COLUMNS, columns)
         return cls(factor <= memory, max(1, columns))
 
 
@@ -146,7 +153,7 @@ class _Subset:
     """A solved subset, in a basis of its rows where that is smaller.
 
     Attributes:
-        base: the problem in its coordinates.
+        base: the problem in its coordinates, where it is refitted.
         classes: (K,) its classes.
         basis: (d, r) orthonormal basis of its rows, or None for the features themselves. There is
             one more coordinate then, for the part of a candidate outside.
@@ -171,16 +178,17 @@ class _Subset:
         rows = np.column_stack([features, np.ones(len(inside))])
         penalty = np.full(rows.shape[1], 1 / refits.strength(len(classes)))
         penalty[-1] = 0.0
-        theta = np.vstack([W.T, b])
         labels = (refits.y[inside, None] == classes)[:, :, None].astype(np.float64)
-        weights = refits.weights[inside]
-        inverse = np.linalg.inv(_hessian(rows, weights, softmax(rows @ theta, 1), penalty))
-        return cls(Base(rows, labels, weights, theta, inverse, penalty), classes, basis)
+        arrays = rows, labels, refits.weights[inside], np.vstack([W.T, b]), penalty
+        xp, (rows, labels, weights, theta, penalty) = refits.place.xp, map(refits.place.put, arrays)
+        hessian = _hessian(rows, weights, softmax(rows @ theta, 1, xp), penalty, xp)
+        base = Base(rows, labels, weights, theta, xp.linalg.inv(hessian), penalty)
+        return cls(base, classes, basis)
 
     def decide(self, refits: MultinomialRefits, outside: IntArray) -> tuple[FloatArray, BoolArray]:
         """(m, n_evaluation, K) decisions with each row added, and which converged (m,)."""
         features, points = refits.X[outside], refits.scorer.X
-        length = along = np.zeros(0)
+        along = np.zeros(0)
         if self.basis is not None:
             inner = features @ self.basis
             outer = features - inner @ self.basis.T
@@ -189,37 +197,41 @@ class _Subset:
             features, points = np.column_stack([inner, length]), points @ self.basis
         x = np.column_stack([features, np.ones(len(outside))]).T.copy()
         y = (refits.y[outside] == self.classes[:, None]).astype(np.float64)
-        s = refits.weights[outside]
-        theta, converged = refine(self.base, x, y, s, self._tolerance(x, s), _STEPS)
-        d = points.shape[1]
+        place, d = refits.place, points.shape[1]
+        arrays = x, y, refits.weights[outside], points, along
+        x, y, s, points, along = map(place.put, arrays)
+        theta, converged = refine(
+            self.base, x, y, s, self._tolerance(x, s, place.xp), _STEPS, place.xp
+        )
         flat = points @ theta[:d].reshape(d, -1)
         scores = flat.reshape(len(points), *theta.shape[1:]) + theta[-1]
         if self.basis is not None:
             scores += along[:, None, :] * theta[d]
-        return np.ascontiguousarray(scores.transpose(2, 0, 1)), converged
+        decisions = place.get(scores).transpose(2, 0, 1)
+        return np.ascontiguousarray(decisions), place.get(converged)
 
-    def _tolerance(self, x: FloatArray, s: FloatArray) -> FloatArray:
+    def _tolerance(self, x: Any, s: Any, xp: Any) -> Any:
         """(m,) norms of the gradient, as :meth:`stacked_newton.Stack.tolerance` has them."""
-        weights = self.base.weights
-        wanted = _TOLERANCE * np.minimum(1.0, (weights.sum() + s) / (len(weights) + 1))
-        rounding = weights @ np.linalg.norm(self.base.rows, axis=1) + s * np.linalg.norm(x, axis=0)
-        found: FloatArray = np.maximum(wanted, 16 * _EPSILON * rounding)
-        return found
+        rows, weights = self.base.rows, self.base.weights
+        wanted = _TOLERANCE * ((weights.sum() + s) / (len(weights) + 1)).clip(max=1.0)
+        lengths, own = xp.sqrt((rows * rows).sum(axis=1)), xp.sqrt((x * x).sum(axis=0))
+        return xp.maximum(wanted, 16 * _EPSILON * (weights @ lengths + s * own))
 
 
-def _hessian(rows: FloatArray, weights: FloatArray, p: FloatArray, penalty: FloatArray) -> Any:
+def _hessian(rows: Any, weights: Any, p: Any, penalty: Any, xp: Any) -> Any:
     """(D K, D K) second derivatives.
 
     A common change of all classes leaves the loss as it is, and nothing holds the intercepts along
     it. Gradients have no part along it, and curvature added there leaves the steps as they are.
     """
     size, n_classes = rows.shape[1], p.shape[1]
-    found = np.zeros((size, n_classes, size, n_classes))
+    shape = (size, n_classes, size, n_classes)
+    found = xp.zeros(shape, dtype=rows.dtype, device=rows.device)
     for k in range(n_classes):
         for j in range(n_classes):
             curvature = weights * p[:, k] * (float(k == j) - p[:, j])
             found[:, k, :, j] = (rows.T * curvature) @ rows
-    everyone = np.arange(size)
+    everyone = xp.arange(size, device=rows.device)
     for k in range(n_classes):
         found[everyone, k, everyone, k] += penalty
     found[everyone, :, everyone, :] += (weights @ rows**2 / n_classes)[:, None, None]
