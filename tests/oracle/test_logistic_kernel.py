@@ -133,6 +133,46 @@ def test_nearly_all_refits_converge_in_the_kernel(n, d, ratio):
         assert converged.mean() > 0.99
 
 
+@pytest.mark.parametrize("signs_only", [False, True])
+def test_a_weak_penalty_of_separable_rows_is_for_the_kernel(signs_only):
+    """Margins of 10 and more: an approximate base, or the rounding of U⁻¹, would leave all over."""
+    rng = np.random.default_rng(0)
+    targets = np.where(rng.random(500) < 0.5, 1.0, -1.0)
+    rows = np.column_stack([rng.normal(size=(500, 119)), np.ones(500)])
+    rows[:, 0] += 3 * targets
+    evaluation = rng.normal(size=(120, 50))
+    penalty = np.append(np.full(119, 1e-4), 0.0)
+    points = Points(rows, targets, np.ones(500), evaluation, penalty, 1e-4, True)
+    decisions, converged = refitted(points, 300, signs_only)
+    assert converged.mean() > 0.95
+    for k in range(0, 200, 40):
+        expected = tight_decisions(points, [*range(300), *([299 + k] if k else [])])
+        if not signs_only:
+            np.testing.assert_allclose(decisions[k], expected, atol=1e-5 * np.abs(expected).max())
+        clear = np.abs(expected) > 1e-5 * np.abs(expected).max()
+        np.testing.assert_array_equal(decisions[k][clear] > 0, expected[clear] > 0)
+
+
+def test_a_correction_takes_the_rounding_of_the_factor_away():
+    """θ is put off by 1e-5; steps from the gradient of the rows themselves lead back."""
+    points = points_of(4, 60, 8, 1.0, 1.0)
+    problem = logistic_subsets._as_given(points, np.arange(40), np.arange(40, 60))
+    _, base = logistic_kernel._solved(problem, np.zeros(9))
+    which = np.arange(20)
+    own = logistic_kernel._own_rows(problem, base, which)
+    delta = logistic_refine.first_guess(base.shared, own)
+    logistic_refine.refine(base.shared, own, delta, base.scaled, 60)
+    theta, outer = logistic_kernel._parameters(problem, base, delta)
+    theta += 1e-5 * np.random.default_rng(0).normal(size=theta.shape)
+    done, norms = np.zeros(20, dtype=bool), []
+    for _ in range(4):
+        gradient, kappa = logistic_kernel._gradient(problem, base, which, theta, outer, done)
+        norms.append(np.linalg.norm(gradient, axis=0).max())
+        logistic_kernel._correct(problem, base, own, gradient, kappa, done, theta, outer)
+    assert norms[0] > 1e-5
+    assert norms[-1] < 1e-2 * norms[0]
+
+
 @settings(deadline=None, max_examples=60)
 @given(
     seed=st.integers(0, 10**6),
@@ -188,7 +228,8 @@ def test_the_certificate_bounds_the_way_to_the_optimum(seed, n, d, ratio, scale,
     # a tolerance that is met at once tells the norms and changes at these δ
     norms, changes = logistic_refine.refine(base.shared, own, delta, 1e300, 0)
     decisions = np.empty((20, 50))
-    logistic_kernel._decide(problem, base, delta, which, decisions)
+    theta, outer = logistic_kernel._parameters(problem, base, delta)
+    logistic_kernel._decide(problem, theta, outer, which, decisions)
     for k in which:
         radius = 2 * np.exp(changes[k]) * norms[k]
         if base.longest * radius <= np.log(2):

@@ -24,6 +24,8 @@ IntArray = NDArray[np.int64]
 
 CLOSE = 0.05
 """Newton decrement at which the refits take over: the steps to come correct the base as well."""
+_MOVE = 0.5
+"""Largest change of a margin in the step to come, beyond which the curvature there is another."""
 _STEPS = 60
 _DEPENDENT = 1e-13
 """Squared distance from the span of the rows before, relative to the largest squared norm, below
@@ -89,7 +91,9 @@ def inverse_of_upper(upper: FloatArray, found: FloatArray) -> None:
 def solve(
     rows: FloatArray, weights: FloatArray, penalty: FloatArray, theta: FloatArray
 ) -> tuple[bool, FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Newton steps from ``theta`` (D,), in place, until the decrement is below ``CLOSE``.
+    """Newton steps from ``theta`` (D,), in place, until the next one is small.
+
+    Small are its decrement (``CLOSE``) and the changes of margins in it (``_MOVE``).
 
     A full step must lower F; where it does not, the step is shortened to what is certain to. With
     r = max |x_i·step| the second derivative along the step grows at most like exp(r t), so that the
@@ -126,11 +130,20 @@ def solve(
         if not cholesky(curved):
             break
         decrement = _forward(curved, gradient)
-        if decrement <= CLOSE * CLOSE:
-            return True, margins, q, curved, gradient
         _backward(curved, gradient, trial)
+        if decrement <= CLOSE * CLOSE and _longest(rows, trial) <= _MOVE:
+            return True, margins, q, curved, gradient
         value = _descend(rows, weights, penalty, theta, margins, trial, value, decrement)
     return False, margins, q, curved, gradient
+
+
+@jit(_FLAGS)
+def _longest(rows: FloatArray, step: FloatArray) -> float:
+    """The largest |x_i·step|."""
+    changes, found = np.dot(rows, step), 0.0
+    for i in range(len(changes)):
+        found = max(found, abs(changes[i]))
+    return found
 
 
 @jit(_FLAGS)

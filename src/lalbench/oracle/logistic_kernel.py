@@ -40,6 +40,7 @@ _TOLERANCE = 1e-9
 _COARSE = 1e-4
 """Norm of g at which the certificate is tried."""
 _STEPS = 60
+_CORRECTIONS = 3
 _COLUMNS = 128
 """Candidates refined together: few enough for the cache."""
 _ROUNDING = 1e-6
@@ -132,7 +133,8 @@ def refit(
             _to_the_optimum(problem, base, own, delta, which, part, done)
             continue
         norms, changes = refine(base.shared, own, delta, _COARSE, _STEPS)
-        _decide(problem, base, delta, which, part)
+        theta, outer = _parameters(problem, base, delta)
+        _decide(problem, theta, outer, which, part)
         _certain(base, norms, changes, part, done)
         rest = np.flatnonzero(~done)
         if len(rest):
@@ -216,33 +218,31 @@ def _own_rows(problem: Problem, base: Base, which: IntArray) -> Own:
 
 
 @jit(_FLAGS)
-def _parameters(base: Base, delta: FloatArray) -> FloatArray:
-    """(D, m) θ₀ + U⁻¹ δ."""
+def _parameters(problem: Problem, base: Base, delta: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """(D, m) θ₀ + U⁻¹ δ, and (m,) the parameters along the parts outside."""
     theta = np.dot(base.inverse, delta[:-1])
     for d in range(len(theta)):
         for k in range(theta.shape[1]):
             theta[d, k] += base.theta[d]
-    return theta
+    return theta, delta[-1] / math.sqrt(problem.ridge)
 
 
 @jit(_FLAGS)
 def _decide(
-    problem: Problem, base: Base, delta: FloatArray, which: IntArray, decisions: FloatArray
+    problem: Problem, theta: FloatArray, outer: FloatArray, which: IntArray, decisions: FloatArray
 ) -> None:
-    """Writes the decisions (m, p).
+    """Writes the decisions (m, p); overwrites ``theta``.
 
     With the direction o of a candidate x outside the D coordinates, x = c + |x - c| o, the part of
     a point e along o is (x·e - c·e) / |x - c|, so that θ - c times that factor does for both.
     """
-    theta = _parameters(base, delta)
     size, m = theta.shape
     factors = np.zeros(m)
     if len(problem.cross):
-        scale = 1.0 / math.sqrt(problem.ridge)
         for k in range(m):
             length = problem.outside[which[k]] if which[k] >= 0 else 0.0
             if length > 0.0:
-                factors[k] = scale * delta[size, k] / length
+                factors[k] = outer[k] / length
                 for d in range(size):
                     theta[d, k] -= factors[k] * problem.own[d, which[k]]
     np.dot(theta.T, problem.evaluation, decisions)
@@ -277,33 +277,93 @@ def _to_the_optimum(
     decisions: FloatArray,
     done: BoolArray,
 ) -> None:
-    """Refines, writes the decisions and whether the gradient from the rows themselves is small."""
+    """Refines, writes the decisions and whether the gradient from the rows themselves is small.
+
+    Where the Hessian is badly conditioned the rounding of U⁻¹ leaves more than that; a step from
+    that gradient takes it away, as iterative refinement does for linear systems (Higham 2002, ch.
+    12).
+    """
     refine(base.shared, own, delta, base.scaled, _STEPS)
-    _decide(problem, base, delta, which, decisions)
-    theta = _parameters(base, delta)
+    theta, outer = _parameters(problem, base, delta)
+    gradient, kappa = _gradient(problem, base, which, theta, outer, done)
+    for _ in range(_CORRECTIONS):
+        if done.all():
+            break
+        _correct(problem, base, own, gradient, kappa, done, theta, outer)
+        gradient, kappa = _gradient(problem, base, which, theta, outer, done)
+    _decide(problem, theta, outer, which, decisions)
+
+
+@jit(_FLAGS)
+def _gradient(
+    problem: Problem,
+    base: Base,
+    which: IntArray,
+    theta: FloatArray,
+    outer: FloatArray,
+    done: BoolArray,
+) -> tuple[FloatArray, FloatArray]:
+    """(D + 1, m) gradients from the rows, and (m,) κ; writes whether the gradients are small."""
     size, m = theta.shape
     pulls = np.dot(problem.rows, theta)
     for i in range(len(pulls)):
         for k in range(m):
             pulls[i, k] = -problem.weights[i] / (1.0 + exp(pulls[i, k]))
-    gradient = np.dot(np.ascontiguousarray(problem.rows.T), pulls)
+    gradient, kappa = np.empty((size + 1, m)), np.zeros(m)
+    np.dot(np.ascontiguousarray(problem.rows.T), pulls, gradient[:-1])
     for k in range(m):
-        margin, square, weight, outer, length = 0.0, 0.0, 0.0, 0.0, 0.0
+        margin, square, weight, length = 0.0, 0.0, 0.0, 0.0
         j = which[k]
         if j >= 0:
             weight, length = problem.own_weights[j], problem.outside[j]
-            outer = delta[size, k] / math.sqrt(problem.ridge)
-            margin = outer * length
+            margin = outer[k] * length
             for d in range(size):
                 margin += problem.own[d, j] * theta[d, k]
-        pull = -weight / (1.0 + math.exp(margin))
+        q = 1.0 / (1.0 + math.exp(margin))
+        kappa[k] = weight * q * (1.0 - q)
         norm = length * length
         for d in range(size):
             value = gradient[d, k] + problem.penalty[d] * theta[d, k]
             if j >= 0:
-                value += pull * problem.own[d, j]
+                value -= weight * q * problem.own[d, j]
                 norm += problem.own[d, j] * problem.own[d, j]
+            gradient[d, k] = value
             square += value * value
-        value = problem.ridge * outer + pull * length
+        gradient[size, k] = problem.ridge * outer[k] - weight * q * length
+        square += gradient[size, k] * gradient[size, k]
         limit = max(base.tolerance, 16.0 * _EPSILON * weight * math.sqrt(norm))
-        done[k] = square + value * value <= limit * limit
+        done[k] = square <= limit * limit
+    return gradient, kappa
+
+
+@jit(_FLAGS)
+def _correct(
+    problem: Problem,
+    base: Base,
+    own: Own,
+    gradient: FloatArray,
+    kappa: FloatArray,
+    done: BoolArray,
+    theta: FloatArray,
+    outer: FloatArray,
+) -> None:
+    """A step S (:mod:`lalbench.oracle.logistic_refine`) of what is not done, in θ."""
+    size, m = theta.shape
+    scale = 1.0 / math.sqrt(problem.ridge)
+    step, along = np.empty((size + 1, m)), np.zeros(m)
+    np.dot(base.inverse.T, gradient[:-1], step[:-1])
+    step[size] = scale * gradient[size]
+    for d in range(size + 1):
+        for k in range(m):
+            along[k] += step[d, k] * own.rows[d, k]
+    for k in range(m):
+        along[k] *= kappa[k] / (1.0 + kappa[k] * own.spread[k])
+    for d in range(size + 1):
+        for k in range(m):
+            step[d, k] -= along[k] * own.rows[d, k]
+    change = np.dot(base.inverse, step[:-1])
+    for k in range(m):
+        if not done[k]:
+            outer[k] -= scale * step[size, k]
+            for d in range(size):
+                theta[d, k] -= change[d, k]

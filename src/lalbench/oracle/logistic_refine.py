@@ -136,8 +136,9 @@ def refine(
 
     Returns:
         (m,) norms of g, NaN for what is given up, and (m,) largest changes |φ| of shared margins.
+        What is given up is left where its last step led.
     """
-    size, total = delta.shape
+    total = delta.shape[1]
     norms, changes = np.full(total, np.nan), np.zeros(total)
     origin = np.arange(total)
     m, theta = total, delta.copy()
@@ -154,8 +155,7 @@ def refine(
                 continue
             if square_norm[j] <= tolerance * tolerance:
                 norms[origin[j]], changes[origin[j]] = np.sqrt(square_norm[j]), largest[j]
-                for d in range(size):
-                    delta[d, origin[j]] = theta[d, j]
+                _write(theta, j, delta, origin[j])
                 origin[j] = _DONE
             else:
                 left += 1
@@ -174,7 +174,17 @@ def refine(
             own, theta, gradient, kappa, along, last, moved, pair_step, pair_theta, square,
             iteration,
         )  # fmt: skip
+    for j in range(m):
+        if origin[j] >= 0:
+            _write(theta, j, delta, origin[j])
     return norms, changes
+
+
+@jit(_FLAGS)
+def _write(theta: FloatArray, j: int, delta: FloatArray, k: int) -> None:
+    """Column j of ``theta`` to column k of ``delta``."""
+    for d in range(len(theta)):
+        delta[d, k] = theta[d, j]
 
 
 @jit(_FLAGS)
