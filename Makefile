@@ -78,6 +78,7 @@ $(BIN)/python:
 $(VENV)/.installed: envs/requirements.txt pyproject.toml | $(BIN)/python
 	$(PIP) -r envs/requirements.txt
 	$(PIP) --no-deps --no-build-isolation --editable .
+	python -m lalbench compile
 	@touch $@
 
 $(VENV)/.installed-%: envs/requirements-%.txt $(VENV)/.installed

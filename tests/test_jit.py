@@ -61,3 +61,22 @@ def test_a_changed_function_in_another_file_is_compiled_again(tmp_path):
     again = outcome(5.0).split()
     assert again[0] == "16.0"
     assert "1" in again[-1]  # from the cache on disk
+
+
+def test_the_command_compiles_what_studies_use(monkeypatch):
+    from lalbench import oracle, warm_up
+    from lalbench.learners.neural_process import batch
+
+    engines = []
+    scores = oracle.refit_scores
+
+    def listening(*args, **options):
+        found = scores(*args, **options)
+        engines.append(found.engine)
+        return found
+
+    monkeypatch.setattr(oracle, "refit_scores", listening)
+    for part in (warm_up._refit_logistic, warm_up._refit_svm, warm_up._train):
+        part()
+    assert set(engines) == {"logistic", "svm"}
+    assert batch.gradient_of_batch.signatures

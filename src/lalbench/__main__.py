@@ -56,6 +56,12 @@ def _plan(options: argparse.Namespace) -> None:
     print(plan.describe(_study(options, check_names=True)))
 
 
+def _compile(options: argparse.Namespace) -> None:
+    from lalbench.warm_up import compile_kernels
+
+    compile_kernels()
+
+
 def _clean_cache(options: argparse.Namespace) -> None:
     from lalbench import files
 
@@ -193,6 +199,7 @@ def _parser() -> argparse.ArgumentParser:
         sub = _command(commands, name, command, text)
         sub.add_argument("study", help="study file")
         sub.add_argument("--results", help="results folder, instead of the study's")
+    _command(commands, "compile", _compile, "compile all kernels, so that the first jobs need not")
     schema = _command(commands, "schema", _schema, "write the JSON schema of study files")
     schema.add_argument("--output", type=Path)
     _stage(commands, "fetch", _fetch, "get a data set", "dataset")

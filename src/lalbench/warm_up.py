@@ -1,0 +1,54 @@
+"""Compiles every kernel once and keeps the machine code, so that the first jobs need not."""
+
+from __future__ import annotations
+
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+
+import numpy as np
+
+from lalbench import oracle, strategies, trials
+from lalbench.compute import using
+from lalbench.objectives import Scorer
+from lalbench.problems import build_problem
+from lalbench.seeds import Streams
+
+_SIZES = {"test": 20, "reward": 20, "annotated": 20, "pool": 5}
+
+
+def compile_kernels() -> None:
+    """Small calls of everything that is compiled, in three processes at once."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(3, mp_context=context) as pool:
+        for part in [pool.submit(each) for each in (_refit_logistic, _refit_svm, _train)]:
+            part.result()
+
+
+def _refit_logistic() -> None:
+    _refit("logistic_regression", "weighted_accuracy", "log_loss")
+
+
+def _refit_svm() -> None:
+    _refit("svm", "weighted_accuracy")
+
+
+def _refit(classifier: str, *objectives: str) -> None:
+    from lalbench import classifiers
+
+    rng = np.random.default_rng(0)
+    masks = np.arange(30)[None] < 14
+    with using(device="cpu", cache=None):
+        for n_classes, n_features in ((2, 3), (2, 40), (3, 3)):
+            y = np.arange(30) % n_classes
+            X = rng.normal(size=(30, n_features)) + y[:, None]
+            for objective in objectives:
+                scorer = Scorer(X[:10], y[:10], np.ones(n_classes), objective)
+                oracle.refit_scores(classifiers.get(classifier), X, y, masks, scorer)
+
+
+def _train() -> None:
+    problem = build_problem("waveform_generator", "balanced", data_seed=0, seed=0, sizes=_SIZES)
+    strategy = strategies.get("neural_process", n_simulations=3, epochs=1)
+    with using(device="cpu", cache=None):
+        state = trials.first_state(problem, "logistic_regression", strategy)
+        trials.learn(strategy, state, Streams(0, 0), step=1)
