@@ -49,7 +49,7 @@ def refitted(points: Points, n_inside: int, signs_only: bool):
     return decisions, converged
 
 
-@pytest.mark.parametrize("size", [1, 2, 7, 40])
+@pytest.mark.parametrize("size", [1, 2, 7, 32, 40, 64, 131])
 def test_cholesky_and_inverse(size):
     rows = np.random.default_rng(0).normal(size=(size + 5, size))
     matrix = rows.T @ rows

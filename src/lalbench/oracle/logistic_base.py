@@ -27,6 +27,8 @@ CLOSE = 0.05
 _MOVE = 0.5
 """Largest change of a margin in the step to come, beyond which the curvature there is another."""
 _STEPS = 60
+_BLOCK = 32
+"""Rows of a factor at a time; what larger factors have outside of them is matrix products."""
 _DEPENDENT = 1e-13
 """Squared distance from the span of the rows before, relative to the largest squared norm, below
 which a row is a combination of them; what is dropped is of the size of rounding."""
@@ -58,33 +60,48 @@ def _subtract(target: FloatArray, factors: FloatArray, rows: FloatArray, first: 
 def cholesky(matrix: FloatArray) -> bool:
     """Overwrites the upper triangle of (D, D) with U, UᵀU = matrix; False if not positive."""
     size = len(matrix)
-    factors = np.empty(size)
-    for j in range(size):
-        for k in range(j):
-            factors[k] = matrix[k, j]
-        _subtract(matrix[j], factors[:j], matrix, j)
-        pivot = matrix[j, j]
-        if not pivot > 0.0:
-            return False
-        scale = 1.0 / math.sqrt(pivot)
-        for k in range(j, size):
-            matrix[j, k] *= scale
+    factors = np.empty(_BLOCK)
+    for first in range(0, size, _BLOCK):
+        last = min(first + _BLOCK, size)
+        panel = matrix[first:last, first:].copy()
+        if first > 0:  # a matrix product: what is above leaves the panel
+            above = np.ascontiguousarray(matrix[:first, first:])
+            panel -= np.dot(np.ascontiguousarray(above[:, : last - first].T), above)
+        for j in range(last - first):
+            for k in range(j):
+                factors[k] = panel[k, j]
+            _subtract(panel[j], factors[:j], panel, j)
+            pivot = panel[j, j]
+            if not pivot > 0.0:
+                return False
+            scale = 1.0 / math.sqrt(pivot)
+            for k in range(j, size - first):
+                panel[j, k] *= scale
+        matrix[first:last, first:] = panel
     return True
 
 
 @jit(_FLAGS)
 def inverse_of_upper(upper: FloatArray, found: FloatArray) -> None:
-    """Writes U⁻¹ (D, D) of the upper triangle of ``upper``."""
+    """Writes U⁻¹ (D, D) of the upper triangle of ``upper``.
+
+    With U = [A B; 0 D] it is [A⁻¹ -A⁻¹ B D⁻¹; 0 D⁻¹]; D grows by blocks from the last corner.
+    """
     size = len(upper)
-    for j in range(size - 1, -1, -1):
-        row = found[j]
-        for k in range(size):
-            row[k] = 0.0
-        row[j] = 1.0
-        _subtract(row, upper[j, j + 1 :], found[j + 1 :], j + 1)
-        scale = 1.0 / upper[j, j]
-        for k in range(j, size):
-            row[k] *= scale
+    found[:] = 0.0
+    for first in range((size - 1) // _BLOCK * _BLOCK, -1, -_BLOCK):
+        last = min(first + _BLOCK, size)
+        panel = np.zeros((last - first, size - first))
+        if last < size:
+            right = np.ascontiguousarray(upper[first:last, last:])
+            panel[:, last - first :] = -np.dot(right, np.ascontiguousarray(found[last:, last:]))
+        for j in range(last - first - 1, -1, -1):
+            panel[j, j] = 1.0
+            _subtract(panel[j], upper[first + j, first + j + 1 : last], panel[j + 1 :], j + 1)
+            scale = 1.0 / upper[first + j, first + j]
+            for k in range(j, size - first):
+                panel[j, k] *= scale
+        found[first:last, first:] = panel
 
 
 @jit(_FLAGS)
