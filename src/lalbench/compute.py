@@ -53,6 +53,8 @@ class Compute:
         for name, value in (("memory", self.memory), ("threads", self.threads)):
             if not _is_count(value):
                 raise UserError(name, f"cannot use {value!r}", "give an integer ≥ 1")
+        if self.cache is not None and not isinstance(self.cache, Path):
+            raise UserError("cache", f"cannot use {self.cache!r}", "give a pathlib.Path or None")
         if not _is_count(self.processes) and self.processes != -1:
             raise UserError("processes", f"cannot use {self.processes!r}", "give 1, 2, … or -1")
 

@@ -94,7 +94,7 @@ def _oracle(
 
 def _neural_process(study: Study, cell: grid.Cell, strategy: NeuralProcess) -> Work:
     price = _price(study, cell, _counts(study, cell), "auto")
-    trainings = study.steps if strategy.refit == "every_step" else 1
+    trainings = 1 if strategy.refit == "once" else study.steps
     mean = sum(strategy.fractions) / len(strategy.fractions)
     refits, seconds = 0, 0.0
     for step in range(trainings):
@@ -102,8 +102,12 @@ def _neural_process(study: Study, cell: grid.Cell, strategy: NeuralProcess) -> W
         inside = round(mean * n)
         refits += strategy.n_simulations * (1 + n - inside)
         seconds += price(inside, n - inside, n_subsets=strategy.n_simulations)
-    size = strategy.n_simulations / 300 * strategy.epochs / 100
-    return Work(refits, trainings, seconds + trainings * size * SECONDS_PER_TRAINING)
+    later = strategy.epochs
+    if strategy.refit == "warm":
+        later = min(strategy.warm_epochs, later)
+    epochs = strategy.epochs + (trainings - 1) * later
+    share = strategy.n_simulations / 300 * epochs / 100
+    return Work(refits, trainings, seconds + share * SECONDS_PER_TRAINING)
 
 
 def _price(study: Study, cell: grid.Cell, seen: IntArray | None, engine: str) -> partial[float]:

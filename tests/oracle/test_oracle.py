@@ -270,3 +270,11 @@ def test_reference_does_not_depend_on_the_number_of_processes():
     np.testing.assert_array_equal(one.scores, two.scores)
     np.testing.assert_array_equal(one.base_scores, two.base_scores)
     assert one.engine == "reference"
+
+
+@pytest.mark.parametrize(("n_first", "n_second"), [(9, 11), (11, 9), (10, 9)])
+def test_labels_must_belong_to_their_rows(n_first, n_second):
+    X, y = data(16, 30)
+    first, second = y[:n_first], y[10 : 10 + n_second]
+    with pytest.raises(UserError, match=r"y_(annotated|candidates): shape .* for 10 rows"):
+        oracle.improvements(GaussianNB(), X[:10], first, X[10:20], second, scorer_of(16))

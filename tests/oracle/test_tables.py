@@ -5,10 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.frozen import FrozenEstimator
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
 
 from lalbench import oracle
 from lalbench.__main__ import main
@@ -155,3 +158,26 @@ def test_the_command_deletes_all_tables(tmp_path, capsys):
     assert not folder.exists()
     assert main(arguments) == 0
     assert "removed 0 oracle tables" in capsys.readouterr().out
+
+
+class Kernel:
+    def __init__(self, gamma):
+        self.gamma = gamma
+
+    def of(self, A, B):
+        return np.exp(-self.gamma * ((A[:, None] - B[None]) ** 2).sum(-1))
+
+
+def test_what_has_a_state_is_not_kept(tmp_path):
+    fitted = StandardScaler().fit(X)
+    for classifier in (
+        SVC(kernel=Kernel(1.0).of),
+        make_pipeline(FrozenEstimator(fitted), KNeighborsClassifier(3)),
+        RandomForestClassifier(3),
+    ):
+        arrays = (X, Y, MASK)
+        assert tables.table_file(tmp_path, "reference", classifier, arrays, scorer()) is None
+    seeded = RandomForestClassifier(3, random_state=0)
+    assert tables.table_file(tmp_path, "forest", seeded, (X, Y, MASK), scorer()) is not None
+    plain = SVC(random_state=0)
+    assert tables.table_file(tmp_path, "svm", plain, (X, Y, MASK), scorer()) is not None

@@ -108,6 +108,14 @@ def improvements(
     y_first, y_second = np.asarray(y_annotated), np.asarray(y_candidates)
     if not y_second.size:  # an empty list has no integer type
         y_second = y_second.astype(np.int64)
+    for key, labels, rows in (
+        ("y_annotated", y_first, first),
+        ("y_candidates", y_second, second),
+    ):
+        if labels.shape != (len(rows),):
+            raise UserError(
+                key, f"shape {labels.shape} for {len(rows)} rows", "give one label per row"
+            )
     y = np.concatenate([y_first, y_second])
     mask = np.zeros((1, len(y)), dtype=bool)
     mask[0, : len(first)] = True

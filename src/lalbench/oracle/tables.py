@@ -91,12 +91,11 @@ def _describe(value: Any, modules: set[str]) -> Any:
         return _describe(value.item(), modules)
     if isinstance(value, np.ndarray) and not value.dtype.hasobject:
         return ["array", files.array_digest(value)]
-    if isinstance(value, list | tuple):
-        return [_describe(entry, modules) for entry in value]
-    if isinstance(value, Mapping):
-        pairs = [[_describe(key, modules), _describe(value[key], modules)] for key in value]
-        return ["mapping", sorted(pairs, key=repr)]
+    if isinstance(value, list | tuple | Mapping):
+        return _describe_many(value, modules)
     if hasattr(value, "get_params") and not isinstance(value, type):
+        if _has_state(value):
+            raise _NotDescribableError
         return [_name(type(value), modules), _describe(value.get_params(deep=False), modules)]
     if is_dataclass(value) and not isinstance(value, type):
         content = {entry.name: getattr(value, entry.name) for entry in fields(value)}
@@ -106,10 +105,40 @@ def _describe(value: Any, modules: set[str]) -> Any:
     raise _NotDescribableError
 
 
+def _describe_many(value: Any, modules: set[str]) -> Any:
+    if isinstance(value, Mapping):
+        pairs = [[_describe(key, modules), _describe(value[key], modules)] for key in value]
+        return ["mapping", sorted(pairs, key=repr)]
+    return [_describe(entry, modules) for entry in value]
+
+
+def _has_state(classifier: Any) -> bool:
+    """Whether its options do not tell all: it is fitted already, or draws from nowhere."""
+    fitted = getattr(classifier, "__sklearn_is_fitted__", None)
+    if fitted is not None:
+        return bool(fitted()) or _draws_freely(classifier)
+    if _draws_freely(classifier):
+        return True
+    from sklearn.exceptions import NotFittedError
+    from sklearn.utils.validation import check_is_fitted
+
+    try:
+        check_is_fitted(classifier)
+    except (NotFittedError, TypeError):
+        return False
+    return True
+
+
+def _draws_freely(classifier: Any) -> bool:
+    options = classifier.get_params(deep=False)
+    return "random_state" in options and options["random_state"] is None
+
+
 def _name(thing: Any, modules: set[str]) -> str:
     module, name = thing.__module__, thing.__qualname__
-    # code typed at a prompt, or made inside a function, can change under the same name
-    if module == "__main__" or "<" in name:
+    # code typed at a prompt, or made inside a function, can change under the same name; a method
+    # depends on its object
+    if module == "__main__" or "<" in name or hasattr(thing, "__self__"):
         raise _NotDescribableError
     modules.add(module)
     return f"{module}:{name}"
