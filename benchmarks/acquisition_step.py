@@ -16,12 +16,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from benchmarks import neural_process as plain
-from benchmarks import oracle as refits
-from benchmarks.machine import header
 from tabulate import tabulate
 from threadpoolctl import threadpool_limits
 
+from benchmarks import neural_process as plain
+from benchmarks import oracle as refits
+from benchmarks.machine import header
 from lalbench import strategies, trials
 from lalbench.compute import using
 from lalbench.learners.neural_process import TrainingOptions

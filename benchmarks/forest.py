@@ -20,12 +20,12 @@ import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from benchmarks.machine import header
 from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestClassifier
 from tabulate import tabulate
 from threadpoolctl import threadpool_limits
 
+from benchmarks.machine import header
 from lalbench import oracle
 from lalbench.objectives import Scorer
 

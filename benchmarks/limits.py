@@ -12,11 +12,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from benchmarks.machine import header
 from numba import njit
 from tabulate import tabulate
 from threadpoolctl import threadpool_limits
 
+from benchmarks.machine import header
 from lalbench.oracle.vector_math import exp
 
 

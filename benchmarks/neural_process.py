@@ -17,9 +17,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
-from benchmarks.machine import header
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from benchmarks.machine import header
 from lalbench.compute import DEVICES, Compute
 from lalbench.learners.neural_process import AttentiveNeuralProcess, TrainingOptions
 from lalbench.learners.neural_process.problems import Problems, group_by_size

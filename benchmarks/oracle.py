@@ -18,12 +18,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from benchmarks.machine import header
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from tabulate import tabulate
 from threadpoolctl import threadpool_limits
 
+from benchmarks.machine import header
 from lalbench import classifiers, episodes, oracle
 from lalbench.config import DatasetSpec
 from lalbench.data.dataset import Dataset

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from benchmarks.machine import header
 from numpy.typing import NDArray
 from sklearn.svm import SVC
 from tabulate import tabulate
 from threadpoolctl import threadpool_limits
 
+from benchmarks.machine import header
 from lalbench import episodes, oracle
 from lalbench.config import DatasetSpec
 from lalbench.data.dataset import Dataset
