@@ -229,6 +229,7 @@ def solve_lanes(
     beta: FloatArray,
     bias: FloatArray,
     solved: BoolArray,
+    steps: int = MAX_STEPS,
 ) -> None:
     """Solves LANES machines of n coefficients from guessed states.
 
@@ -241,6 +242,7 @@ def solve_lanes(
         beta: (n, LANES) out, coefficients.
         bias: (LANES,) out.
         solved: (LANES,) bool out; a lane that is not solved holds nothing of use.
+        steps: of the iteration, at most.
     """
     n = len(beta)
     A = np.empty((n, n, LANES))
@@ -249,7 +251,7 @@ def solve_lanes(
     changes, off = np.empty(LANES), np.empty((2, LANES))
     failed = np.zeros(LANES, dtype=np.bool_)
     solved[:] = False
-    for _ in range(MAX_STEPS):
+    for _ in range(steps):
         free = _sort(lo, hi, state, beta, failed)
         if len(free) == 0:
             break

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lalbench.jit import jit
-from lalbench.oracle.svm_lanes import kernel_lanes, kernel_values, solve_lanes
+from lalbench.oracle.svm_lanes import MAX_STEPS, RBF, kernel_lanes, kernel_values, solve_lanes
 from lalbench.oracle.svm_smo import solve_one
-from lalbench.oracle.svm_vectors import LANES
+from lalbench.oracle.svm_tableau import Tableau, guess, tableau_of
+from lalbench.oracle.svm_vectors import LANES, NEAR, near_kernels
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -56,6 +57,8 @@ def refit_pair(
         return beta, bias, failed
     failed = 0 if _solve_alone(problem, t - 1, beta, bias) else 1
     start = beta[t - 1].copy()
+    near = _near(problem)
+    tableau = _tableau(problem, near, start[:p], bias[t - 1])
     for joining in (False, True):
         jobs = np.flatnonzero((place >= 0) == joining)
         if not joining:
@@ -65,41 +68,51 @@ def refit_pair(
             jobs = jobs[~same]
         if len(jobs) == 0:
             continue
-        for first in range(0, len(jobs), LANES):
-            group = jobs[first : first + LANES]
-            failed += _solve_group(problem, group, start, bias[t - 1], beta, bias)
+        # few guesses are wrong: those jobs go on together, the other lanes need not wait for them
+        for steps in (1, MAX_STEPS):
+            solved = np.zeros(len(jobs), np.bool_)
+            for first in range(0, len(jobs), LANES):
+                solved[first : first + LANES] = _solve_group(
+                    problem, near, jobs[first : first + LANES], tableau, start, steps, beta, bias
+                )
+            jobs = jobs[~solved]
+        for job in jobs:
+            failed += 0 if _solve_alone(problem, job, beta, bias) else 1
     return beta, bias, failed
 
 
 @jit()
 def _solve_group(
     problem: tuple[Any, ...],
+    near: tuple[float, FloatArray, FloatArray],
     group: IntArray,
+    tableau: Tableau,
     start: FloatArray,
-    start_bias: float,
+    steps: int,
     beta: FloatArray,
     bias: FloatArray,
-) -> int:
-    """Solves jobs that all have a candidate, or all none; returns how many it could not solve."""
+) -> BoolArray:
+    """Solves jobs that all have a candidate, or all none; returns which it did."""
     inside, place = problem[5], problem[6]
     n = len(inside) + (place[group[0]] >= 0)
     jobs = np.full(LANES, group[-1])  # the last job fills the rest
     jobs[: len(group)] = group
     K = np.empty((n, n, LANES))
     y, lo, hi = np.empty((n, LANES)), np.empty((n, LANES)), np.empty((n, LANES))
-    _prepare(problem, jobs, K, y, lo, hi)
+    _prepare(problem, near, jobs, K, y, lo, hi)
     found, found_bias, solved = np.empty((n, LANES)), np.empty(LANES), np.empty(LANES, np.bool_)
-    state = _first_guess(K, y, lo, hi, start, start_bias, len(inside))
-    solve_lanes(K, y, lo, hi, state, found, found_bias, solved)
-    failed = 0
+    if len(tableau[0]):
+        shifts = problem[7][jobs] - near[0]
+        state = _guess_lanes(tableau, shifts, K, y, hi - lo, len(inside), len(group))
+    else:
+        start_bias = bias[len(bias) - 1]
+        state = _first_guess(K, y, lo, hi, start, start_bias, len(inside))
+    solve_lanes(K, y, lo, hi, state, found, found_bias, solved, steps)
     for lane in range(len(group)):
-        job = jobs[lane]
         if solved[lane]:
-            beta[job, :n] = found[:, lane]
-            bias[job] = found_bias[lane]
-        else:
-            failed += not _solve_alone(problem, job, beta, bias)
-    return failed
+            beta[jobs[lane], :n] = found[:, lane]
+            bias[jobs[lane]] = found_bias[lane]
+    return solved[: len(group)]
 
 
 @jit()
@@ -150,8 +163,88 @@ def _matrix(problem: tuple[Any, ...], job: int, n: int, single: bool) -> FloatAr
 
 
 @jit()
+def _near(problem: tuple[Any, ...]) -> tuple[float, FloatArray, FloatArray]:
+    """A γ in the middle, squared distances (p, p) and their kernel there.
+
+    The kernel of another γ is that times exp(−(γ − middle) D), a series of few terms. Both are
+    (0, 0) where a machine's γ is too far from the middle for it, or the kernel is another.
+    """
+    options, between, inside, gammas = problem[0], problem[1], problem[5], problem[7]
+    kind, coef0, degree = options
+    middle = (gammas.min() + gammas.max()) / 2
+    nothing = np.empty((0, 0))
+    if kind != RBF:
+        return middle, nothing, nothing
+    p = len(inside)
+    distances, kernels = np.empty((p, p)), np.empty((p, p))
+    for i in range(p):
+        for j in range(p):
+            distances[i, j] = between[inside[i], inside[j]]
+    if (gammas.max() - middle) * distances.max() > NEAR:
+        return middle, nothing, nothing
+    flat = p * p
+    kernel_values(kind, distances.reshape(flat), middle, coef0, degree, kernels.reshape(flat))
+    return middle, distances, kernels
+
+
+@jit()
+def _tableau(
+    problem: tuple[Any, ...],
+    near: tuple[float, FloatArray, FloatArray],
+    start: FloatArray,
+    bias: float,
+) -> Tableau:
+    """What the guesses of the jobs need."""
+    positive, bounds, inside = problem[3], problem[4], problem[5]
+    distances, kernels = near[1], near[2]
+    p = len(inside)
+    y, lo, hi = np.empty((p, 1)), np.empty((p, 1)), np.empty((p, 1))
+    for i in range(p):
+        _set_bounds(positive[inside[i]], bounds[inside[i]], i, 0, y, lo, hi)
+    if len(kernels):
+        slopes = -distances * kernels
+    else:
+        kernels = _matrix(problem, len(problem[7]) - 1, p, False)
+        slopes = np.zeros((p, p))
+    return tableau_of(
+        kernels, slopes, y[:, 0].copy(), lo[:, 0].copy(), hi[:, 0].copy(), start, bias
+    )
+
+
+@jit()
+def _guess_lanes(
+    tableau: Tableau,
+    shifts: FloatArray,
+    K: FloatArray,
+    y: FloatArray,
+    widths: FloatArray,
+    p: int,
+    n_jobs: int,
+) -> FloatArray:
+    """States (n, LANES) guessed from the subset's solution; the last job fills the rest."""
+    n = len(y)
+    state, found, k = np.empty((n, LANES)), np.empty(p + 2), np.ones(p + 2)
+    for lane in range(n_jobs):
+        target, bound = 0.0, 0.0
+        if n > p:
+            for i in range(p):
+                k[i] = K[p, i, lane]
+            k[p + 1], target, bound = K[p, p, lane], y[p, lane], widths[p, lane]
+        guess(tableau, shifts[lane], k, target, bound, found)
+        for i in range(p):
+            state[i, lane] = found[i]
+        if n > p:
+            state[p, lane] = found[p + 1]
+    for lane in range(n_jobs, LANES):
+        for i in range(n):
+            state[i, lane] = state[i, n_jobs - 1]
+    return state
+
+
+@jit()
 def _prepare(
     problem: tuple[Any, ...],
+    near: tuple[float, FloatArray, FloatArray],
     jobs: IntArray,
     K: FloatArray,
     y: FloatArray,
@@ -159,17 +252,35 @@ def _prepare(
     hi: FloatArray,
 ) -> None:
     """Fills the kernel matrices, targets and bounds of the jobs."""
-    options, between, itself, positive, bounds, inside, place, gammas = problem
-    kind, coef0, degree = options
+    positive, bounds, inside, place, gammas = (
+        problem[3], problem[4], problem[5], problem[6], problem[7],
+    )  # fmt: skip
     n, p = len(y), len(inside)
-    row, lane_gammas = np.empty((n, LANES)), np.empty((n, LANES))
-    lane_gammas[:] = gammas[jobs]
-    # whole rows at a time: short loops run without vector instructions
-    values, flat_gammas, flat = row.reshape(-1), lane_gammas.reshape(-1), K.reshape(n, n * LANES)
     for r in range(n):
         for lane in range(LANES):
             x = inside[r] if r < p else place[jobs[lane]]
             _set_bounds(positive[x], bounds[x], r, lane, y, lo, hi)
+    middle, distances, kernels = near
+    shifts = gammas[jobs] - middle
+    for r in range(len(kernels)):
+        for c in range(r + 1):
+            near_kernels(K, r * n + c, K, c * n + r, distances[r, c], kernels[r, c], shifts)
+    _prepare_rows(problem, jobs, len(kernels), K)
+
+
+@jit()
+def _prepare_rows(problem: tuple[Any, ...], jobs: IntArray, start: int, K: FloatArray) -> None:
+    """Fills the rows of the kernel matrices from ``start`` on, and the columns equal to them."""
+    options, between, itself, inside, place, gammas = (
+        problem[0], problem[1], problem[2], problem[5], problem[6], problem[7],
+    )  # fmt: skip
+    kind, coef0, degree = options
+    n, p = len(K), len(inside)
+    row, lane_gammas = np.empty((n, LANES)), np.empty((n, LANES))
+    lane_gammas[:] = gammas[jobs]
+    # whole rows at a time: short loops run without vector instructions
+    values, flat_gammas, flat = row.reshape(-1), lane_gammas.reshape(-1), K.reshape(n, n * LANES)
+    for r in range(start, n):
         for c in range(r + 1):
             for lane in range(LANES):
                 if r < p:

@@ -23,7 +23,7 @@ from lalbench.oracle.svm_vectors import LANES
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-_STAGES = (1e-2, 1e-5, KKT)
+_STAGES = (1e-1, 1e-2, 1e-5, KKT)
 _CURVATURE = 1e-12
 """Taken for the curvature along a pair of equal rows, as in LIBSVM."""
 
