@@ -76,8 +76,8 @@ def refit_pair(
                     problem, near, jobs[first : first + LANES], tableau, start, steps, beta, bias
                 )
             jobs = jobs[~solved]
-        for job in jobs:
-            failed += 0 if _solve_alone(problem, job, beta, bias) else 1
+        for left in jobs:
+            failed += 0 if _solve_alone(problem, left, beta, bias) else 1
     return beta, bias, failed
 
 
