@@ -114,7 +114,7 @@ def improvements(
     ):
         if labels.shape != (len(rows),):
             raise UserError(
-                key, f"shape {labels.shape} for {len(rows)} rows", "give one label per row"
+                key, f"shape {labels.shape} for {len(rows)} rows", "give one integer label per row"
             )
     y = np.concatenate([y_first, y_second])
     mask = np.zeros((1, len(y)), dtype=bool)
