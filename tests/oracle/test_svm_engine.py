@@ -56,10 +56,28 @@ def compare(options, X, y, masks, scorer, weights=None):
             score = (
                 found.base_scores[subset] if candidate is None else found.scores[subset, candidate]
             )
+            if score != pytest.approx(expected, abs=1e-12) and _depends_on_order(
+                options, X, y, rows, scorer, weights
+            ):
+                continue
             assert score == pytest.approx(expected, abs=1e-12), (subset, candidate)
             n_compared += 1
     assert np.isnan(found.scores[masks]).all()
     return n_compared
+
+
+def _depends_on_order(options, X, y, rows, scorer, weights):
+    """Whether SVC itself predicts otherwise with the same rows in another order.
+
+    Where all coefficients are at their bounds, rounding decides which bias of many it takes.
+    """
+    found = set()
+    for seed in range(12):
+        order = np.random.default_rng(seed).permutation(rows)
+        own = None if weights is None else weights[order]
+        fitted = SVC(**options, tol=1e-9).fit(X[order], y[order], own)
+        found.add(fitted.predict(scorer.X).tobytes())
+    return len(found) > 1
 
 
 cases = {
@@ -108,6 +126,14 @@ def test_linear_and_polynomial_machines_are_those_of_the_loop(kernel, C, degree,
     scorer = Scorer(P, points, np.ones(case["n_classes"]))
     options = {"kernel": kernel, "C": C, "degree": degree, "coef0": coef0}
     compare(options, X, y, masks, scorer)
+
+
+def test_an_example_whose_bias_depends_on_the_order_of_rows():
+    X, y, P, points = problem(30603, 36, 6, 3, 0.7, True, True)
+    masks = np.random.default_rng(30603).random((1, len(y))) < 0.5
+    masks[:, 0] = True
+    options = {"kernel": "poly", "C": 1.0, "degree": 1, "coef0": 0.0}
+    compare(options, X, y, masks, Scorer(P, points, np.ones(3)))
 
 
 def test_nearly_all_of_an_ordinary_problem_is_certain():
