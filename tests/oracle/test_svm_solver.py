@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.svm import SVC
 
-from lalbench.oracle.svm_decisions import nodes_of
 from lalbench.oracle.svm_lanes import LANES, solve_lanes
 from lalbench.oracle.svm_smo import solve_one
 
@@ -114,15 +113,3 @@ def test_no_coefficient_inside_gives_the_middle_bias():
 def test_too_little_work_is_told():
     K, y, lo, hi = machine(2, 30, 1.0)
     assert not solve_one(K, y, lo, hi, np.zeros(30), 60)[1]
-
-
-@pytest.mark.parametrize("spread", [0.01, 0.05, 0.3])
-def test_interpolation_keeps_its_error_bound(spread):
-    gammas = np.linspace(0.05, 0.05 * (1 + spread), 7)
-    nodes, errors = nodes_of(2, gammas)
-    assert len(nodes)
-    D = np.linspace(0, 400, 4001)
-    for gamma, error in zip(gammas, errors, strict=True):
-        shares = [np.prod([(gamma - b) / (a - b) for b in nodes if b != a]) for a in nodes]
-        approximation = sum(s * np.exp(-a * D) for s, a in zip(shares, nodes, strict=True))
-        assert np.abs(approximation - np.exp(-gamma * D)).max() <= error

@@ -116,6 +116,7 @@ class _Rows:
         between: (k, n) squared distances or inner products of the first k rows and all.
         itself: (n,) of each row and itself.
         toward: (n, m) of rows and evaluation points.
+        beyond: (m,) of each evaluation point and itself.
         moments: (2, n) sums over a row of its features, from which ``center`` is subtracted, and of
             their squares.
     """
@@ -126,6 +127,7 @@ class _Rows:
     between: FloatArray
     itself: FloatArray
     toward: FloatArray
+    beyond: FloatArray
     moments: FloatArray
 
     @classmethod
@@ -141,11 +143,13 @@ class _Rows:
             moved, evaluation = X - middle, evaluation - middle
             between = _squared_distances(moved[:k], moved)
             toward, itself = _squared_distances(moved, evaluation), np.zeros(len(X))
+            beyond = np.zeros(len(evaluation))
         else:
             between, toward = X[:k] @ X.T, X @ evaluation.T
             itself = np.einsum("nd,nd->n", X, X)
+            beyond = np.einsum("nd,nd->n", evaluation, evaluation)
         bounds = engine.C * weights * engine.class_weight[y]
-        return cls(X, y, bounds, between, itself, toward, moments)
+        return cls(X, y, bounds, between, itself, toward, beyond, moments)
 
 
 @dataclass(frozen=True)
@@ -208,6 +212,7 @@ class _Engine:
             rows.between,
             rows.itself,
             rows.toward,
+            rows.beyond,
             rows.y,
             rows.bounds,
             self._gammas(rows, inside, outside),
@@ -223,17 +228,16 @@ class _Engine:
 
     def _gammas(self, rows: _Rows, inside: IntArray, outside: IntArray) -> FloatArray:
         """(c + 1,) γ of the refits; rows of weight 0 count, as in ``SVC``."""
+        from lalbench.oracle.svm_refits import variances_with
+
         if self.gamma is not None:
             return np.full(len(outside) + 1, self.gamma)
-        sums = rows.moments[:, inside].sum(axis=1)[:, None]
-        sums = np.column_stack([sums + rows.moments[:, outside], sums])
-        n_rows = np.append(np.full(len(outside), len(inside) + 1), len(inside))
-        first, second = sums / (n_rows * rows.X.shape[1])
-        variances = second - np.square(first)
-        for c in np.flatnonzero(variances <= _CANCELLED * second):
+        d = rows.X.shape[1]
+        variances, cancelled = variances_with(rows.moments, inside, outside, d, _CANCELLED)
+        for c in np.flatnonzero(cancelled):
             which = inside if c == len(outside) else np.append(inside, outside[c])
             variances[c] = rows.X[which].var()
-        scale = rows.X.shape[1] * variances
+        scale = d * variances
         return np.divide(1.0, scale, out=np.ones(len(scale)), where=variances != 0)
 
 

@@ -75,7 +75,10 @@ def kernel_lanes(
 def kernel_values(
     kind: int, values: FloatArray, gamma: float, coef0: float, degree: int, out: FloatArray
 ) -> None:
-    """``out[i]``: the kernel of many values at one γ."""
+    """``out[i]``: the kernel of many values at one γ.
+
+    Not in place: where ``out`` is ``values``, no vector instructions are used.
+    """
     if kind == RBF:
         for i in range(len(out)):
             out[i] = exp(-gamma * values[i])

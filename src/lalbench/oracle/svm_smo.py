@@ -24,6 +24,7 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 _STAGES = (1e-1, 1e-2, 1e-5, KKT)
+_NEAR = 1e-2
 _CURVATURE = 1e-12
 """Taken for the curvature along a pair of equal rows, as in LIBSVM."""
 
@@ -71,6 +72,16 @@ def solve_one(
 
 
 @jit()
+def states_near(K: FloatArray, y: FloatArray, lo: FloatArray, hi: FloatArray) -> FloatArray:
+    """(n,) states -1.0 (at lo), 0.0 or 1.0 (at hi) near the optimum; arguments of solve_one."""
+    beta, gradient, state = np.zeros(len(y)), np.empty(len(y)), np.empty(len(y))
+    _pairs(K, y, lo, hi, beta, gradient, _NEAR, 100 * len(y) ** 2)
+    for i in range(len(y)):
+        state[i] = -1.0 if beta[i] <= lo[i] else (1.0 if beta[i] >= hi[i] else 0.0)
+    return state
+
+
+@jit()
 def _repeat(values: FloatArray) -> FloatArray:
     """(n, LANES) the same values in every lane."""
     found = np.empty((len(values), LANES))
@@ -95,58 +106,71 @@ def _pairs(
     ``gradient`` becomes Kβ − y. Returns False after too many pairs.
     """
     n = len(y)
-    for i in range(n):
-        gradient[i] = -y[i]
-    for j in range(n):
-        if beta[j] != 0.0:
-            for i in range(n):
-                gradient[i] += K[j, i] * beta[j]
     order = np.append(np.flatnonzero(y > 0.0), np.flatnonzero(y < 0.0))
+    K, lo, hi, diagonal = K[order][:, order], lo[order], hi[order], np.diag(K)[order]
+    values, slopes, gains = beta[order], -y[order], np.empty(n)
+    for j in range(n):
+        if values[j] != 0.0:
+            _step(slopes, values[j], K[j], 0.0, K[j])
+    done = False
     for _ in range(work // n):
-        first, second, gap = _select(K, lo, hi, beta, gradient, order)
+        first, second, gap = _select(K, diagonal, lo, hi, values, slopes, gains)
         if second < 0 or gap < tolerance:
-            return True
-        old_first, old_second = beta[first], beta[second]
+            done = True
+            break
+        old_first, old_second = values[first], values[second]
         total = old_first + old_second
-        curvature = K[first, first] + K[second, second] - 2.0 * K[first, second]
-        step = (gradient[second] - gradient[first]) / max(curvature, _CURVATURE)
+        curvature = diagonal[first] + diagonal[second] - 2.0 * K[first, second]
+        step = (slopes[second] - slopes[first]) / max(curvature, _CURVATURE)
         up, down = hi[first] - old_first, old_second - lo[second]
         if step >= up and up <= down:
-            beta[first], beta[second] = hi[first], total - hi[first]
+            values[first], values[second] = hi[first], total - hi[first]
         elif step >= down:
-            beta[first], beta[second] = total - lo[second], lo[second]
+            values[first], values[second] = total - lo[second], lo[second]
         else:
-            beta[first], beta[second] = old_first + step, old_second - step
-        up, down = beta[first] - old_first, beta[second] - old_second
-        for i in range(n):
-            gradient[i] += up * K[first, i] + down * K[second, i]
-    return False
+            values[first], values[second] = old_first + step, old_second - step
+        _step(slopes, values[first] - old_first, K[first], values[second] - old_second, K[second])
+    beta[order], gradient[order] = values, slopes
+    return done
 
 
-@jit()
+@jit({"contract"})
+def _step(
+    slopes: FloatArray, up: float, first: FloatArray, down: float, second: FloatArray
+) -> None:
+    for i in range(len(slopes)):
+        slopes[i] += up * first[i] + down * second[i]
+
+
+@jit({"nnan", "nsz"})
 def _select(
     K: FloatArray,
+    diagonal: FloatArray,
     lo: FloatArray,
     hi: FloatArray,
     beta: FloatArray,
     gradient: FloatArray,
-    order: IntArray,
+    gains: FloatArray,
 ) -> tuple[int, int, float]:
     """The pair to improve, the last among equals (second: -1 for none), and the violation."""
-    first, lowest = -1, np.inf
-    for i in order:
-        if beta[i] < hi[i] and gradient[i] <= lowest:
-            first, lowest = i, gradient[i]
-    second, largest, gain = -1, -np.inf, 0.0
-    for j in order:
-        if beta[j] > lo[j]:
-            largest = max(largest, gradient[j])
-            slope = gradient[j] - lowest
-            if slope > 0.0:
-                curvature = K[first, first] + K[j, j] - 2.0 * K[first, j]
-                better = slope * slope / max(curvature, _CURVATURE)
-                if better >= gain:
-                    second, gain = j, better
+    n = len(beta)
+    lowest, largest, most = np.inf, -np.inf, 0.0
+    for i in range(n):
+        lowest = min(lowest, gradient[i] if beta[i] < hi[i] else np.inf)
+        largest = max(largest, gradient[i] if beta[i] > lo[i] else -np.inf)
+    first = n - 1
+    while first > 0 and not (beta[first] < hi[first] and gradient[first] == lowest):
+        first -= 1
+    row, own = K[first], diagonal[first]
+    for j in range(n):
+        slope = max(gradient[j] - lowest, 0.0) if beta[j] > lo[j] else 0.0
+        gains[j] = slope * slope / max(own + diagonal[j] - 2.0 * row[j], _CURVATURE)
+        most = max(most, gains[j])
+    if not most > 0.0:
+        return first, -1, largest - lowest
+    second = n - 1
+    while second > 0 and gains[second] != most:
+        second -= 1
     return first, second, largest - lowest
 
 

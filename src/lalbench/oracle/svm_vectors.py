@@ -6,7 +6,6 @@ stay in registers, in four parts because a sum waits for its last term.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from llvmlite import ir
@@ -16,10 +15,6 @@ from numba.extending import intrinsic
 
 LANES = 8
 _PARTS = 4
-
-NEAR = 0.25
-"""Largest |x| of :data:`near_kernels`: the next term of its series is below 2e-16."""
-_DEGREE = 11
 
 
 def _subtract_products(
@@ -77,53 +72,6 @@ def _subtract_products(
 
 # as a call, not a decorator: the calls of kernels lack the context
 subtract_products: Any = intrinsic(_subtract_products)
-
-
-def _near_kernels(
-    context: Any, out: Any, o: Any, other: Any, q: Any, d: Any, k: Any, shift: Any
-) -> Any:
-    """``out[o] = other[q] = k exp(-shift d)`` in single precision, for a ``shift`` per lane.
-
-    ``out`` and ``other`` are as in :data:`subtract_products`, ``shift`` is (LANES,) float64, ``d``
-    and ``k`` are numbers. The exponential is its Taylor series: |shift d| ≤ NEAR.
-    """
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        vector = ir.VectorType(ir.DoubleType(), LANES)
-
-        def pointer(array: int, index: Any) -> Any:
-            made = context.make_array(signature.args[array])(context, builder, arguments[array])
-            at = builder.mul(index, ir.Constant(ir.IntType(64), LANES))
-            return builder.bitcast(builder.gep(made.data, [at]), vector.as_pointer())
-
-        def repeat(number: Any) -> Any:
-            one = builder.insert_element(
-                ir.Constant(vector, ir.Undefined), number, ir.Constant(ir.IntType(32), 0)
-            )
-            mask = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
-            return builder.shuffle_vector(one, ir.Constant(vector, ir.Undefined), mask)
-
-        fma = cgutils.get_or_insert_function(
-            builder.module, ir.FunctionType(vector, [vector] * 3), f"llvm.fma.v{LANES}f64"
-        )
-        shifts = builder.load(pointer(6, ir.Constant(ir.IntType(64), 0)), align=8)
-        x = builder.fmul(builder.fneg(repeat(arguments[4])), shifts)
-        value = ir.Constant(vector, [1 / math.factorial(_DEGREE)] * LANES)
-        for power in range(_DEGREE - 1, -1, -1):
-            term = ir.Constant(vector, [1 / math.factorial(power)] * LANES)
-            value = builder.call(fma, [value, x, term])
-        value = builder.fmul(value, repeat(arguments[5]))
-        single = builder.fptrunc(value, ir.VectorType(ir.FloatType(), LANES))
-        value = builder.fpext(single, vector)
-        builder.store(value, pointer(0, arguments[1]), align=8)
-        builder.store(value, pointer(2, arguments[3]), align=8)
-        return context.get_dummy_value()
-
-    numbers = types.int64
-    return types.void(out, numbers, other, numbers, d, k, shift), generate
-
-
-near_kernels: Any = intrinsic(_near_kernels)
 
 
 def _add_multiple(context: Any, out: Any, o: Any, share: Any, line: Any, a: Any, count: Any) -> Any:
