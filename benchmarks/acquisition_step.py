@@ -20,7 +20,8 @@ from tabulate import tabulate
 from threadpoolctl import threadpool_limits
 
 from benchmarks import neural_process as plain
-from benchmarks import oracle as refits
+from benchmarks import oracle as logistic
+from benchmarks import refits
 from benchmarks.machine import header
 from lalbench import strategies, trials
 from lalbench.compute import using
@@ -51,14 +52,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def measure(setting: str, given: argparse.Namespace) -> list[str]:
     """One row of the table."""
-    problem, _ = refits.problem_of("waveform", setting)
-    workload = refits.simulations(problem, setting)
-    subsets, candidates = np.nonzero(~workload.masks)
-    rng = np.random.default_rng(0)
-    chosen = rng.choice(len(subsets), min(given.sample, len(subsets)), replace=False)
-    pairs = list(zip(subsets[chosen].tolist(), candidates[chosen].tolist(), strict=True))
-    loop, n_fits, _ = refits.loop(workload, pairs)
-    loop *= (len(subsets) + len(workload.masks)) / n_fits
+    problem, _ = logistic.problem_of("waveform", setting)
+    workload = logistic.simulations(problem, setting)
+    loop, n_fits, _ = refits.loop(workload, refits.sample(workload, given.sample))
+    loop *= ((~workload.masks).sum() + len(workload.masks)) / n_fits
     ours = [step(problem, given.epochs) for _ in range(given.rounds)]
     oracle, training = (statistics.median(part) for part in zip(*ours, strict=True))
     other = plain_seconds(problem, workload, given.epochs)

@@ -10,12 +10,10 @@ sample with scikit-learn's defaults and with a tightly converged lbfgs (tol 1e-1
 from __future__ import annotations
 
 import argparse
-import statistics
 import time
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,31 +21,15 @@ from sklearn.linear_model import LogisticRegression
 from tabulate import tabulate
 from threadpoolctl import threadpool_limits
 
+from benchmarks import refits
 from benchmarks.machine import header
-from lalbench import classifiers, episodes, oracle
+from lalbench import classifiers, oracle
 from lalbench.config import DatasetSpec
 from lalbench.data.dataset import Dataset
-from lalbench.errors import DownloadError
 from lalbench.objectives import Scorer
-from lalbench.problems import Problem, build_problem
+from lalbench.problems import Problem
 
 FloatArray = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Workload:
-    """Subsets of the same rows, to be scored with every other row added.
-
-    ``fast`` computes the improvements (S, n) from nothing, as a study does.
-    """
-
-    title: str
-    X: FloatArray
-    y: NDArray[np.int64]
-    masks: NDArray[np.bool_]
-    weights: FloatArray | None
-    scorer: Scorer
-    fast: Callable[[], FloatArray]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -68,18 +50,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
             scale(given.scale)
         return
     warnings.simplefilter("ignore")  # lbfgs at tolerances that it cannot reach
+    tight = {"tol": 1e-12, "max_iter": 100_000}
+    size = 10**9 if given.full else given.sample
     with threadpool_limits(1):
-        every = [workload for workload in workloads() if given.only in workload.title]
-        rows = [measure(workload, given) for workload in every]
+        rows = [
+            refits.measure(workload, size, given.rounds, **tight)
+            for workload in workloads(given.only)
+        ]
     print(header(1, "scikit-learn", "numba"))
     print(f"median of {given.rounds} runs of the engine\n")
-    headers = ["workload", "refits", "in loop", "loop s", "engine s", "ratio"]
-    headers += ["max |diff| tight", "equal tight", "equal default"]
-    print(tabulate(rows, headers, disable_numparse=True, colalign=["left"] + ["right"] * 8))
-    print()
-    print("refits: with the subsets' own. in loop: how many the loop really ran; its seconds are")
-    print("scaled to all. tight, default: improvements of the engine against those of scikit-learn")
-    print("with tol 1e-12 and with its defaults, on the refits in the loop.")
+    align = ["left"] + ["right"] * (len(refits.HEADERS) - 1)
+    print(tabulate(rows, refits.HEADERS, disable_numparse=True, colalign=align))
+    print(refits.LEGEND)
 
 
 def scale(largest: int) -> None:
@@ -103,30 +85,30 @@ def scale(largest: int) -> None:
     print(tabulate(rows, ["classes", "candidates", "seconds", "µs each"], disable_numparse=True))
 
 
-def workloads() -> list[Workload]:
+def workloads(only: str = "") -> Iterator[refits.Workload]:
     """The simulations of two data sets, weighted and not, and two other uses of the engine."""
-    found = []
     for name in ("waveform", "adult"):
         for setting in ("balanced", "imbalanced", "imbalanced_weighted"):
             problem, origin = problem_of(name, setting)
             title = f"{origin}, d = {problem.X.shape[1]}, {setting}"
-            found.append(simulations(problem, f"{title}: 300 episodes"))
+            if only in f"{title}: 300 episodes":
+                yield simulations(problem, f"{title}: 300 episodes")
             if name == "waveform" and setting == "imbalanced_weighted":
-                found.append(single_calls(problem, f"{title}: 300 calls of improvements"))
-                found.append(pool(problem, f"{title}: whole pool, one call"))
-    return found
+                if only in f"{title}: 300 calls of improvements":
+                    yield single_calls(problem, f"{title}: 300 calls of improvements")
+                if only in f"{title}: whole pool, one call":
+                    ours = classifiers.get("logistic_regression")
+                    title = f"{title}: whole pool, one call"
+                    yield refits.pool(problem, title, ours, LogisticRegression)
 
 
 def problem_of(name: str, setting: str) -> tuple[Problem, str]:
-    """The real data where a mirror has them, else generated ones of the same shape."""
-    try:
-        return build_problem(name, setting, data_seed=0, seed=0), name
-    except DownloadError:
-        stand_in: Any = DatasetSpec(name="waveform_generator") if name == "waveform" else one_hot()
-        return build_problem(stand_in, setting, data_seed=0, seed=0), f"{name} (generated)"
+    """Waveform or adult, or generated data of the same shape."""
+    waves = DatasetSpec(name="waveform_generator")
+    return refits.problem_of(name, setting, lambda: waves if name == "waveform" else _one_hot())
 
 
-def one_hot() -> Dataset:
+def _one_hot() -> Dataset:
     """1605 rows of 14 categories in 119 columns of 0 and 1, as adult has."""
     rng = np.random.default_rng(0)
     sizes = [8, 8, 10, 7, 14, 6, 5, 2, 8, 9, 10, 12, 10, 10]
@@ -136,25 +118,16 @@ def one_hot() -> Dataset:
     X = np.column_stack(columns)
     decision = X @ rng.normal(size=X.shape[1]) + rng.logistic(size=1605)
     y = (decision > np.quantile(decision, 0.75)).astype(np.int64)
-    return Dataset("one_hot", X, y, ("0", "1"), tuple(map(str, range(X.shape[1]))))
+    return refits.generated("one_hot", X, y)
 
 
-def simulations(problem: Problem, title: str) -> Workload:
-    X, y = problem.X_annotated, problem.y_annotated
-    scorer = Scorer(problem.X_reward, problem.y_reward, problem.class_weights)
+def simulations(problem: Problem, title: str) -> refits.Workload:
+    """300 episodes with the package's logistic regression."""
     template = classifiers.get("logistic_regression")
-
-    def simulate() -> episodes.Episodes:
-        rng = np.random.default_rng(0)
-        return episodes.simulate(X, y, scorer, lambda: template, problem.fit_weights, rng=rng)
-
-    weights = None if problem.fit_weights is None else problem.fit_weights[y]
-    return Workload(
-        title, X, y, simulate().annotated_mask, weights, scorer, lambda: simulate().improvements
-    )
+    return refits.simulations(problem, title, lambda: template, LogisticRegression)
 
 
-def single_calls(problem: Problem, title: str) -> Workload:
+def single_calls(problem: Problem, title: str) -> refits.Workload:
     """The same episodes, one call each: what the interpreter costs."""
     base = simulations(problem, title)
     template = classifiers.get("logistic_regression")
@@ -169,81 +142,7 @@ def single_calls(problem: Problem, title: str) -> Workload:
             )  # fmt: skip
         return found
 
-    return Workload(title, base.X, base.y, base.masks, base.weights, base.scorer, call)
-
-
-def pool(problem: Problem, title: str) -> Workload:
-    """One step of the oracle strategy."""
-    rows = np.append(problem.annotated, problem.pool)
-    X, y = problem.X[rows], problem.y[rows]
-    scorer = Scorer(problem.X_test, problem.y_test, problem.class_weights)
-    weights = None if problem.fit_weights is None else problem.fit_weights[y]
-    n = len(problem.annotated)
-    mask = np.arange(len(rows))[None] < n
-
-    def call() -> FloatArray:
-        found = np.full(mask.shape, np.nan)
-        found[0, n:] = oracle.improvements(
-            "logistic_regression", X[:n], y[:n], X[n:], y[n:], scorer, sample_weight=weights
-        )
-        return found
-
-    return Workload(title, X, y, mask, weights, scorer, call)
-
-
-def measure(workload: Workload, given: argparse.Namespace) -> list[str]:
-    """One row of the table."""
-    subsets, candidates = np.nonzero(~workload.masks)
-    chosen = np.arange(len(subsets))
-    if not given.full and len(chosen) > given.sample:
-        rng = np.random.default_rng(0)
-        chosen = np.sort(rng.choice(len(chosen), given.sample, replace=False))
-    pairs = list(zip(subsets[chosen].tolist(), candidates[chosen].tolist(), strict=True))
-    seconds, n_fits, default = loop(workload, pairs)
-    total = len(subsets) + len(workload.masks)
-    seconds *= total / n_fits
-    runs = []
-    improvements = workload.fast()
-    for _ in range(given.rounds):
-        started = time.perf_counter()
-        improvements = workload.fast()
-        runs.append(time.perf_counter() - started)
-    engine = statistics.median(runs)
-    values = improvements[subsets[chosen], candidates[chosen]]
-    _, _, tight = loop(workload, pairs, tol=1e-12, max_iter=100_000)
-    difference = np.abs(values - tight)
-    return [
-        workload.title,
-        f"{total}",
-        f"{n_fits}",
-        f"{seconds:.1f}",
-        f"{engine:.3f}",
-        f"{seconds / engine:.0f}",
-        f"{difference.max():.1e}",
-        f"{np.mean(difference < 1e-12):.2%}",
-        f"{np.mean(np.abs(values - default) < 1e-12):.2%}",
-    ]
-
-
-def loop(
-    workload: Workload, pairs: list[tuple[int, int]], **options: Any
-) -> tuple[float, int, FloatArray]:
-    """Seconds, number of fits and improvements of the pairs (subset, candidate), one by one."""
-    scorer, weights = workload.scorer, workload.weights
-    point_weights = scorer.class_weights[scorer.y]
-    total_weight = point_weights.sum()
-
-    def score(rows: NDArray[np.int64]) -> float:
-        fitted = LogisticRegression(**options).fit(
-            workload.X[rows], workload.y[rows], None if weights is None else weights[rows]
-        )
-        return float(point_weights[fitted.predict(scorer.X) == scorer.y].sum() / total_weight)
-
-    started = time.perf_counter()
-    inside = {subset: np.flatnonzero(workload.masks[subset]) for subset, _ in pairs}
-    before = {subset: score(rows) for subset, rows in inside.items()}
-    found = [score(np.append(inside[e], candidate)) - before[e] for e, candidate in pairs]
-    return time.perf_counter() - started, len(pairs) + len(before), np.array(found)
+    return replace(base, title=title, fast=call)
 
 
 if __name__ == "__main__":

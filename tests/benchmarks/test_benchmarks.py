@@ -43,7 +43,7 @@ def test_svm_engine(title, capsys):
     rows = table(capsys.readouterr().out)
     assert rows
     for row in rows:
-        assert row["equal"] == "100.00%"
+        assert row["equal tight"] == "100.00%"
         assert float(row["ratio"]) > 1
 
 
