@@ -1,9 +1,9 @@
 """The exact engine for scikit-learn's ``SVC``: all refits of many subsets together.
 
-Every refit is the optimum of the dual problem that ``SVC`` approaches as its ``tol`` goes to 0,
-with the γ, class weights and sample weights that it would have with the candidate added. Squared
-distances (or inner products) are computed once, and every refit starts from the solution of its
-subset (:mod:`lalbench.oracle.svm_refits`).
+Every refit predicts as the optimum of the dual problem that ``SVC`` approaches as its ``tol`` goes
+to 0, with the γ, class weights and sample weights that it would have with the candidate added.
+Squared distances (or inner products) are computed once, and every refit starts from the solution of
+its subset (:mod:`lalbench.oracle.svm_refits`).
 
 Where a decision of the optimum is 0 up to rounding, as by symmetry, the predictions of ``SVC``
 depend on the order of its rows; those of this engine are as good as any.

@@ -1,8 +1,9 @@
 """Compiled: all refits of one annotated subset, and what they predict.
 
-A machine per pair of classes is refitted with every candidate
-(:mod:`lalbench.oracle.svm_pairs`); each votes for one of its classes at every evaluation point
-(:mod:`lalbench.oracle.svm_decisions`), and the first class with most votes is the prediction, as in
+A machine per pair of classes is refitted with every candidate (:mod:`lalbench.oracle.svm_pairs`):
+most by the linear algebra of the subset's own machine (:mod:`lalbench.oracle.svm_neighbours`), the
+others by an iteration of their own (:mod:`lalbench.oracle.svm_lanes`). Each votes for one of its
+classes at every evaluation point, and the first class with most votes is the prediction, as in
 LIBSVM.
 """
 
