@@ -12,7 +12,7 @@ depend on the order of its rows; those of this engine are as good as any.
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -84,25 +84,26 @@ def score_refits(
     """
     engine = _Engine.prepare(classifier, scorer, X.shape[1])
     weights = np.ones(len(y)) if weights is None else weights
-    collected = _Collector(scorer, np.empty(len(masks)), np.full(masks.shape, np.nan))
+    base, after = np.empty(len(masks)), np.full(masks.shape, np.nan)
     memory = current().memory
-    together = engine.fits(len(y), memory)
-    shared = _Rows.prepare(engine, X, y, weights, len(y)) if together else None
+    if engine.fits(len(y), memory):
+        rows = _Rows.prepare(engine, X, y, weights, len(y))
+        # a call of the scorer costs more than a refit
+        step = max(1, _SCORED_TOGETHER // (len(y) * len(scorer.y)))
+        for first in range(0, len(masks), step):
+            part = slice(first, first + step)
+            base[part], after[part][~masks[part]] = engine.score(rows, masks[part])
+        return base, after
     for subset, mask in enumerate(masks):
         inside, outside = np.flatnonzero(mask), np.flatnonzero(~mask)
-        if shared is not None:
-            collected.add(subset, outside, engine.predict(shared, inside, outside))
-            continue
-        step = engine.block(len(inside), memory)
-        for first in range(0, max(1, len(outside)), step):
-            part = outside[first : first + step]
-            which = np.append(inside, part)
+        size = engine.block(len(inside), memory)
+        for first in range(0, max(1, len(outside)), size):
+            which = np.append(inside, outside[first : first + size])
             rows = _Rows.prepare(engine, X[which], y[which], weights[which], len(inside))
-            numbers = np.arange(len(which))
-            found = engine.predict(rows, numbers[: len(inside)], numbers[len(inside) :])
-            collected.add(subset, part, found)
-    collected.flush()
-    return collected.base, collected.after
+            annotated = np.arange(len(which)) < len(inside)
+            base[subset : subset + 1], found = engine.score(rows, annotated[None])
+            after[subset, which[~annotated]] = found
+    return base, after
 
 
 @dataclass(frozen=True)
@@ -199,92 +200,34 @@ class _Engine:
         m = len(self.scorer.y)
         return 8 * (8 * k + 3 * m) + 2 * self.scorer.n_classes * m
 
-    def predict(self, rows: _Rows, inside: IntArray, outside: IntArray) -> IntArray:
-        """(c + 1, m) predictions with each row of ``outside`` added, and last without.
+    def score(self, rows: _Rows, masks: BoolArray) -> tuple[FloatArray, FloatArray]:
+        """(S,) scores of subsets, and (c,) with each row outside of each added.
 
         Raises:
             NotConvergedError: an optimum was not reached.
         """
-        from lalbench.oracle.svm_refits import refit_subset
+        from lalbench.oracle.svm_refits import refit_subsets
 
-        predictions, failed = refit_subset(
+        own, found, failed = refit_subsets(
             self.options,
-            rows.between,
-            rows.itself,
-            rows.toward,
-            rows.beyond,
+            (rows.between, rows.itself, rows.toward, rows.beyond),
+            (rows.X, rows.moments),
             rows.y,
             rows.bounds,
-            self._gammas(rows, inside, outside),
-            inside[rows.bounds[inside] > 0],
-            outside,
+            masks,
+            0.0 if self.gamma is None else self.gamma,
             self.scorer.n_classes,
         )
         if failed:
             raise NotConvergedError(
                 f"{failed} support vector machines did not converge; scale the features or lower C"
             )
-        return predictions
-
-    def _gammas(self, rows: _Rows, inside: IntArray, outside: IntArray) -> FloatArray:
-        """(c + 1,) γ of the refits; rows of weight 0 count, as in ``SVC``."""
-        from lalbench.oracle.svm_refits import variances_with
-
-        if self.gamma is not None:
-            return np.full(len(outside) + 1, self.gamma)
-        d = rows.X.shape[1]
-        variances, cancelled = variances_with(rows.moments, inside, outside, d, _CANCELLED)
-        for c in np.flatnonzero(cancelled):
-            which = inside if c == len(outside) else np.append(inside, outside[c])
-            variances[c] = rows.X[which].var()
-        scale = d * variances
-        return np.divide(1.0, scale, out=np.ones(len(scale)), where=variances != 0)
-
-
-_CANCELLED = 1e-4
-"""Below this share of the mean square, a variance is computed from the rows themselves."""
-
-
-@dataclass
-class _Collector:
-    """Scores predictions of many subsets at a time: a call of the scorer costs more than a refit.
-
-    Attributes:
-        scorer: the objective.
-        base: (S,) scores of the subsets.
-        after: (S, n) scores of the refits.
-        waiting: subsets, candidates and predictions that have no scores yet.
-    """
-
-    scorer: Scorer
-    base: FloatArray
-    after: FloatArray
-    waiting: list[tuple[int, IntArray, IntArray]] = field(default_factory=list)
-    n_waiting: int = 0
-
-    def add(self, subset: int, outside: IntArray, predictions: IntArray) -> None:
-        """Takes predictions (c + 1, m), last those of the subset."""
-        self.waiting.append((subset, outside, predictions))
-        self.n_waiting += predictions.size
-        if self.n_waiting >= _SCORED_TOGETHER:
-            self.flush()
-
-    def flush(self) -> None:
-        """Scores what is waiting."""
-        if not self.waiting:
-            return
-        predictions = np.concatenate([found for _, _, found in self.waiting])
         score = self.scorer.score_decisions if self.scorer.n_classes == 2 else self.scorer.score
-        scores = score(predictions)
-        done = 0
-        for subset, outside, found in self.waiting:
-            self.after[subset, outside] = scores[done : done + len(outside)]
-            self.base[subset] = scores[done + len(outside)]
-            done += len(found)
-        self.waiting, self.n_waiting = [], 0
+        return score(own), score(found)
 
 
 _SCORED_TOGETHER = 2**18
+"""Predictions."""
 
 
 def _squared_distances(A: FloatArray, B: FloatArray) -> FloatArray:

@@ -93,19 +93,16 @@ def doubts_of(
     for a in range(len(which)):
         if norms[a] < 0.0:
             continue
-        x, bias = place[which[a]], beta[a, n_free]
+        x = place[which[a]]
         for i in range(last):
             e[i] = values[a, i] - y[i]
         if x >= 0:
             lo[last], hi[last] = (0.0, bounds[x]) if positive[x] else (-bounds[x], 0.0)
-            e[last] = bias - (1.0 if positive[x] else -1.0)
-            beta[a, n_free] = 0.0
+            e[last] = beta[a, n_free] - (1.0 if positive[x] else -1.0)
             for i in range(last + 1):
-                e[last] += k[a, i] * beta[a, i]
-            beta[a, n_free] = bias
-        n = last + (x >= 0)
+                e[last] += k[a, i] * beta[a, i] if i != n_free else 0.0
         doubts[a] = _doubt(
-            n_free, e[:n], beta[a, :n], lo[:n], hi[:n], values[a, n_free], norms[a],
+            n_free, last + (x >= 0), e, a, beta, lo, hi, values[a, n_free], norms[a],
             errors[which[a]] + _SINGLE, reach,
         )  # fmt: skip
     return doubts
@@ -114,7 +111,9 @@ def doubts_of(
 @jit({"reassoc", "nsz"})
 def _doubt(
     n_free: int,
+    n: int,
     e: FloatArray,
+    a: int,
     beta: FloatArray,
     lo: FloatArray,
     hi: FloatArray,
@@ -123,12 +122,12 @@ def _doubt(
     error: float,
     reach: float,
 ) -> float:
-    """That of one machine; ``error`` is that of kernels, relative to ``reach``."""
+    """That of machine a; ``error`` is that of kernels, relative to ``reach``."""
     size, squares, largest, least, inside, count = 0.0, 0.0, 0.0, np.inf, 0.0, 0
-    for i in range(len(e)):
+    for i in range(n):
         if i == n_free:
             continue
-        value, low, high = beta[i], lo[i], hi[i]
+        value, low, high = beta[a, i], lo[i], hi[i]
         size += abs(value)
         if low < value < high:
             squares += e[i] * e[i]
@@ -145,9 +144,9 @@ def _doubt(
 
 
 @jit({"reassoc", "nsz"})
-def smallest(values: FloatArray) -> float:
-    """The smallest size of the values."""
+def smallest(values: FloatArray, a: int, begin: int) -> float:
+    """The smallest size of the values of line ``a`` from column ``begin`` on."""
     found = np.inf
-    for value in values:
-        found = min(found, abs(value))
+    for c in range(begin, values.shape[1]):
+        found = min(found, abs(values[a, c]))
     return found

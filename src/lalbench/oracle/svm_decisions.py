@@ -108,12 +108,22 @@ def decide(
 
 
 @jit()
-def add_votes(decisions: FloatArray, first: NDArray[np.int16], second: NDArray[np.int16]) -> None:
-    """A machine's votes: for the first class where the decision is > 0, else for the second."""
-    for j in range(len(decisions)):
-        wins = decisions[j] > 0.0
-        first[j] += wins
-        second[j] += not wins
+def add_votes(
+    decisions: FloatArray,
+    a: int,
+    begin: int,
+    first: NDArray[np.int16],
+    second: NDArray[np.int16],
+    line: int,
+) -> None:
+    """Votes of a machine: for the first class where the decision is > 0, else for the second.
+
+    Decisions are in line ``a`` from column ``begin`` on, votes in line ``line``.
+    """
+    for j in range(first.shape[1]):
+        wins = decisions[a, begin + j] > 0.0
+        first[line, j] += wins
+        second[line, j] += not wins
 
 
 @jit()

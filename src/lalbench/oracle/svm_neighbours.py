@@ -67,10 +67,9 @@ def vote_near(
         values = _decide(problem, nodes, tableau, kernels, which, k, beta)
         doubts = doubts_of(problem, which, tableau, y, k, beta, values, norms, errors, reach)
         for a in range(len(which)):
-            decisions = values[a, p + 1 :]
-            done[which[a]] = smallest(decisions) > doubts[a]
+            done[which[a]] = smallest(values, a, p + 1) > doubts[a]
             if done[which[a]]:
-                add_votes(decisions, first[jobs[which[a]]], second[jobs[which[a]]])
+                add_votes(values, a, p + 1, first, second, jobs[which[a]])
     return done
 
 
@@ -122,34 +121,44 @@ def _kernels_at(
     options, between, inside, toward = problem[0], problem[1], problem[5], problem[8]
     kind, coef0, degree = options
     p, m, n_nodes = len(order), toward.shape[1], len(nodes)
-    found = np.empty(((p + 1) * n_nodes, p + 1 + m))
-    line, factor = np.empty(p + 1 + m), np.empty(p + 1 + m)
+    found = np.empty((p + 1, n_nodes, p + 1 + m))
+    lines, factors = np.empty((p + 1, p + 1 + m)), np.empty((p + 1, p + 1 + m))
     columns = np.empty(p + 1, np.int64)
     for r in range(p):
         columns[r + (r >= n_free)] = inside[order[r]]
     columns[n_free] = columns[0] if n_free else columns[p]
-    step = nodes[1] - nodes[0] if len(nodes) > 1 else 0.0
     for i in range(p + 1):
-        if i == n_free:
-            continue
-        from_row = between[columns[i]]
         for c in range(p + 1):
-            line[c] = from_row[columns[c]]
-        line[p + 1 :] = toward[columns[i]]
-        if kind == RBF:
-            kernel_values(kind, line, nodes[0], coef0, degree, found[i * n_nodes])
-            kernel_values(kind, line, step, coef0, degree, factor)
-            for node in range(1, n_nodes):
-                last, out = found[i * n_nodes + node - 1], found[i * n_nodes + node]
-                for c in range(len(out)):
-                    out[c] = last[c] * factor[c]
+            lines[i, c] = between[columns[i], columns[c]]
+        for c in range(m):
+            lines[i, p + 1 + c] = toward[columns[i], c]
+    values, out = lines.reshape(-1), np.empty(lines.size)
+    for node in range(n_nodes):
+        if node == 0 or kind != RBF:
+            kernel_values(kind, values, nodes[node], coef0, degree, out)
+            if node == 0 and n_nodes > 1:
+                kernel_values(kind, values, nodes[1] - nodes[0], coef0, degree, factors.reshape(-1))
         else:
-            for node in range(n_nodes):
-                out = found[i * n_nodes + node]
-                kernel_values(kind, line, nodes[node], coef0, degree, out)
-        for node in range(n_nodes):
-            found[i * n_nodes + node, n_free] = 1.0
-    return found
+            _multiply(out, factors)
+        _write_node(out, node, n_free, found)
+    return found.reshape((p + 1) * n_nodes, p + 1 + m)
+
+
+@jit()
+def _multiply(out: FloatArray, factors: FloatArray) -> None:
+    flat = factors.reshape(-1)
+    for i in range(len(out)):
+        out[i] *= flat[i]
+
+
+@jit()
+def _write_node(values: FloatArray, node: int, n_free: int, out: FloatArray) -> None:
+    """The kernels at one node, with ones for the bias."""
+    width = out.shape[2]
+    for i in range(len(out)):
+        for c in range(width):
+            out[i, node, c] = values[i * width + c]
+        out[i, node, n_free] = 1.0
 
 
 @jit()
@@ -157,14 +166,14 @@ def _constant(targets: FloatArray, n_free: int, kernels: FloatArray) -> None:
     """Writes what the rows on their bounds add to all values to the lines of the bias."""
     n_nodes = len(kernels) // targets.shape[1]
     for node in range(n_nodes):
-        out = kernels[n_free * n_nodes + node]
-        out[:] = 0.0
+        line = n_free * n_nodes + node
+        for c in range(kernels.shape[1]):
+            kernels[line, c] = 0.0
         for i in range(n_free + 1, targets.shape[1]):
             value = targets[1, i] if targets[3, i] < 0.0 else targets[2, i]
             if value != 0.0:
-                line = kernels[i * n_nodes + node]
-                for c in range(len(out)):
-                    out[c] += value * line[c]
+                for c in range(kernels.shape[1]):
+                    kernels[line, c] += value * kernels[i * n_nodes + node, c]
 
 
 @jit()
@@ -198,16 +207,12 @@ def _solve_some(
     """
     bounds, place, gammas = problem[4], problem[6], problem[7]
     n_free, lines, base, before, box, limits, norm = tableau
-    n, p, n_nodes, width = len(which), len(order), len(nodes), base.shape[1]
+    n, p, width = len(which), len(order), base.shape[1]
     k, targets = _kernels_of(problem, order, n_free, which)
     shares = _shares(nodes, gammas[which])
-    weighted = np.empty((n, (n_free + 1) * n_nodes))
-    for a in range(n):
-        for i in range(n_free + 1):
-            for node in range(n_nodes):
-                weighted[a, i * n_nodes + node] = -k[a, i] * shares[a, node]
+    weighted = _weigh(k, n_free, -shares)
     columns, z = np.empty((n, width)), np.empty((n, width))
-    np.dot(weighted, lines[: (n_free + 1) * n_nodes], columns)
+    np.dot(weighted, lines[: weighted.shape[1]], columns)
     np.dot(shares, base, z)
     join(tableau, k, targets, columns, z)
     beta, norms = np.empty((n, p + 2)), np.full(n, -1.0)
@@ -216,14 +221,14 @@ def _solve_some(
     system, other = np.empty((MOST, MOST)), np.empty((MOST, MOST))
     for a in range(n):
         row = place[which[a]]
-        set_candidate(tableau, targets[a], bounds[row] if row >= 0 else 0.0)
+        set_candidate(before, box, limits, targets[a], bounds[row] if row >= 0 else 0.0)
         count = follow(
-            n_free, lines, before, box, limits, shares[a], columns[a], z[a],
+            n_free, lines, before, box, limits, a, shares, columns, z,
             state, found, places, x, moved, system,
         )  # fmt: skip
-        _write_states(order, n_free, state, states[which[a]])
+        _write_states(order, n_free, state, states, which[a])
         if count >= 0:
-            _write_solution(n_free, before, box, state, found, places, count, x, beta[a])
+            _write_solution(n_free, before, box, state, found, places, count, x, beta, a)
             norms[a] = norm_bound(n_free, before, norm, places, count, state, moved, system, other)
     return k, beta, norms
 
@@ -261,11 +266,13 @@ def _kernels_of(
 
 
 @jit()
-def _write_states(order: IntArray, n_free: int, state: FloatArray, out: FloatArray) -> None:
+def _write_states(
+    order: IntArray, n_free: int, state: FloatArray, out: FloatArray, job: int
+) -> None:
     """From positions to the rows' own order, the candidate last."""
     for r in range(len(order)):
-        out[order[r]] = state[r + (r >= n_free)]
-    out[len(order)] = state[len(order) + 1]
+        out[job, order[r]] = state[r + (r >= n_free)]
+    out[job, len(order)] = state[len(order) + 1]
 
 
 @jit()
@@ -279,17 +286,18 @@ def _write_solution(
     count: int,
     x: FloatArray,
     out: FloatArray,
+    a: int,
 ) -> None:
-    """(p + 2,) coefficients by position, and the bias."""
-    for i in range(len(out)):
+    """Coefficients by position, and the bias, of machine a."""
+    for i in range(len(state)):
         if state[i] != 0.0:
-            out[i] = box[0, i] if state[i] < 0.0 else box[1, i]
+            out[a, i] = box[0, i] if state[i] < 0.0 else box[1, i]
         else:
-            out[i] = z[i]
-    for a in range(count):
-        i = places[a]
+            out[a, i] = z[i]
+    for b in range(count):
+        i = places[b]
         if state[i] == 0.0 and before[i] != 0.0:
-            out[i] = x[a] + (box[0, i] if before[i] < 0.0 else box[1, i])
+            out[a, i] = x[b] + (box[0, i] if before[i] < 0.0 else box[1, i])
 
 
 @jit()
@@ -306,35 +314,43 @@ def _decide(
     options, place, gammas, toward = problem[0], problem[6], problem[7], problem[8]
     kind, coef0, degree = options
     n_free, before, box = tableau[0], tableau[3], tableau[4]
-    n, n_nodes, p, m = len(which), len(nodes), len(before) - 2, toward.shape[1]
-    weighted, shares = np.empty((n, (n_free + 1) * n_nodes)), _shares(nodes, gammas[which])
+    n, p, m = len(which), len(before) - 2, toward.shape[1]
+    shares = _shares(nodes, gammas[which])
+    weighted = _weigh(beta, n_free, shares)
+    values, own = np.empty((n, p + 1 + m)), np.empty((1, m))
+    np.dot(weighted, kernels[: weighted.shape[1]], values)
     for a in range(n):
-        for node in range(n_nodes):
-            for i in range(n_free):
-                weighted[a, i * n_nodes + node] = shares[a, node] * beta[a, i]
-            weighted[a, n_free * n_nodes + node] = shares[a, node]
-    values, own = np.empty((n, p + 1 + m)), np.empty(m)
-    np.dot(weighted, kernels[: (n_free + 1) * n_nodes], values)
-    for a in range(n):
-        out, bias = values[a], beta[a, n_free]
         for i in range(n_free + 1, p + 1):
             change = beta[a, i] - (box[0, i] if before[i] < 0.0 else box[1, i])
             if change != 0.0:
-                for node in range(n_nodes):
-                    line = kernels[i * n_nodes + node]
-                    _add(out, shares[a, node] * change, line)
+                for node in range(len(nodes)):
+                    _add(values, a, 0, shares[a, node] * change, kernels, i * len(nodes) + node)
         if beta[a, p + 1] != 0.0:
-            _add(out[: p + 1], beta[a, p + 1], k[a, : p + 1])
-            kernel_values(kind, toward[place[which[a]]], gammas[which[a]], coef0, degree, own)
-            _add(out[p + 1 :], beta[a, p + 1], own)
-        total = out[n_free]
-        for c in range(len(out)):
-            out[c] += bias
-        out[n_free] = total
+            kernel_values(kind, toward[place[which[a]]], gammas[which[a]], coef0, degree, own[0])
+            _add(values, a, p + 1, beta[a, p + 1], own, 0)
+            _add(values, a, 0, beta[a, p + 1], k[:, : p + 1], a)
+    for a in range(n):
+        total = values[a, n_free]
+        for c in range(values.shape[1]):
+            values[a, c] += beta[a, n_free]
+        values[a, n_free] = total
     return values
 
 
+@jit()
+def _weigh(values: FloatArray, n_free: int, shares: FloatArray) -> FloatArray:
+    """(c, (f + 1) J) ``values`` of the free rows, and 1, times the shares of the nodes."""
+    n, n_nodes = shares.shape
+    found = np.empty((n, (n_free + 1) * n_nodes))
+    for a in range(n):
+        for i in range(n_free + 1):
+            value = values[a, i] if i < n_free else 1.0
+            for node in range(n_nodes):
+                found[a, i * n_nodes + node] = shares[a, node] * value
+    return found
+
+
 @jit({"contract"})
-def _add(out: FloatArray, share: float, line: FloatArray) -> None:
-    for c in range(len(out)):
-        out[c] += share * line[c]
+def _add(out: FloatArray, a: int, first: int, share: float, lines: FloatArray, line: int) -> None:
+    for c in range(lines.shape[1]):
+        out[a, first + c] += share * lines[line, c]

@@ -64,13 +64,13 @@ def vote_pair(
             voted = vote_near(problem, nodes, errors, start, states, first, second, jobs)
         rest = np.flatnonzero(~voted)
         _solve_together(problem, rest, states, beta, bias, solved)
-    failed, own, decisions = 0, np.empty(toward.shape[1]), np.empty(toward.shape[1])
+    failed, own, decisions = 0, np.empty(toward.shape[1]), np.empty((1, toward.shape[1]))
     for job in rest:
         if not solved[job]:
             failed += not _solve_alone(problem, job, beta, bias)
         which = np.append(inside, place[job : job + 1])[: p + (place[job] >= 0)]
-        decide(options, toward, which, beta[job], bias[job], gammas[job], own, decisions)
-        add_votes(decisions, first[jobs[job]], second[jobs[job]])
+        decide(options, toward, which, beta[job], bias[job], gammas[job], own, decisions[0])
+        add_votes(decisions, 0, 0, first, second, jobs[job])
     return failed
 
 

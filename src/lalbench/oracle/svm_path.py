@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lalbench.jit import jit
-from lalbench.oracle.svm_tableau import Tableau
 from lalbench.oracle.svm_vectors import add_multiple
 
 FloatArray = NDArray[np.float64]
@@ -25,9 +24,10 @@ _FLAGS = {"contract", "reassoc", "nsz"}  # keep NaN and infinity
 
 
 @jit()
-def set_candidate(tableau: Tableau, target: float, bound: float) -> None:
-    """Writes the place of the candidate: its target (0.0 for none) and its C."""
-    before, box, limits = tableau[3], tableau[4], tableau[5]
+def set_candidate(
+    before: FloatArray, box: FloatArray, limits: FloatArray, target: float, bound: float
+) -> None:
+    """Writes the place of the candidate in a tableau: its target (0.0 for none) and its C."""
     last = len(before) - 1
     before[last] = -target
     box[0, last], box[1, last] = (0.0, bound) if target > 0.0 else (-bound, 0.0)
@@ -42,6 +42,7 @@ def follow(
     before: FloatArray,
     box: FloatArray,
     limits: FloatArray,
+    a: int,
     shares: FloatArray,
     column: FloatArray,
     start: FloatArray,
@@ -56,9 +57,10 @@ def follow(
 
     Args:
         n_free, lines, before, box, limits: the tableau, with :func:`set_candidate`.
-        shares: (J,) of the nodes in the interpolated T.
-        column: (width,) the candidate's of T.
-        start: (width,) z₀.
+        a: number of the machine.
+        shares: (c, J) of the nodes in the interpolated T.
+        column: (c, width) the candidate's of T.
+        start: (c, width) z₀.
         state: (p + 2,) out, states at the solution.
         z: (width,) out.
         places: (MOST,) out, where the machine may differ from the subset's.
@@ -69,39 +71,40 @@ def follow(
     Returns:
         number of places, or -1 where there was no end, or a singular system.
     """
+    # one exit, and rows by number: references to arrays are counted, which takes time
     for i in range(len(state)):
         state[i] = before[i]
     for i in range(len(z)):
-        z[i] = start[i]
-    count = 0
-    for _ in range(_STEPS):
+        z[i] = start[a, i]
+    count, steps, done = 0, 0, False
+    while not done and count >= 0 and steps < _STEPS:
+        steps += 1
         changed = _recheck(before, box, limits, z, x, places, count, state)
         known = count
         if _outside(z, limits) > 0:
             for i in range(len(state)):
-                if limits[0, i] <= z[i] <= limits[1, i] or _among(places, known, i):
+                inside = limits[0, i] <= z[i] <= limits[1, i]
+                if inside or count == MOST or _among(places, known, i):
                     continue
-                if count == MOST:
-                    return -1
                 state[i] = 0.0 if before[i] != 0.0 else (-1.0 if z[i] < limits[0, i] else 1.0)
-                _gather(n_free, lines, shares, column, i, len(state) - 1, columns[count])
+                _gather(n_free, lines, a, shares, column, i, len(state) - 1, count, columns)
                 places[count] = i
                 count += 1
-        if not (changed or count > known):
-            return count
-        _solve(before, box, start, places, count, state, columns, system, x)
-        if not np.all(np.isfinite(x[:count])):  # as where no row is free
-            return -1
-        _move(start, columns, x, count, z)
-    return -1
+        done = not (changed or count > known)
+        if not done and not (
+            count < MOST and _solve(before, box, a, start, places, count, state, columns, system, x)
+        ):
+            count = -1
+        if not done:
+            _move(a, start, columns, x, count, z)
+    return count if done else -1
 
 
 @jit({"nnan", "nsz"})
 def _outside(z: FloatArray, limits: FloatArray) -> int:
     count = 0
-    low, high = limits[0], limits[1]
-    for i in range(len(low)):
-        count += (z[i] < low[i]) | (z[i] > high[i])
+    for i in range(limits.shape[1]):
+        count += (z[i] < limits[0, i]) | (z[i] > limits[1, i])
     return count
 
 
@@ -147,29 +150,30 @@ def _recheck(
 def _gather(
     n_free: int,
     lines: FloatArray,
+    a: int,
     shares: FloatArray,
     column: FloatArray,
     i: int,
     last: int,
+    count: int,
     out: FloatArray,
 ) -> None:
     """The column of T of a place, between the nodes."""
-    width, n_nodes = len(out), len(shares)
-    if i == last:
-        for j in range(width):
-            out[j] = column[j]
-        return
+    width, n_nodes = out.shape[1], shares.shape[1]
     for j in range(width):
-        out[j] = 0.0
-    for node in range(n_nodes):
-        add_multiple(out, 0, shares[node], lines, (i * n_nodes + node) * width, width)
-    out[last] = -column[i] if i <= n_free else column[i]
+        out[count, j] = column[a, j] if i == last else 0.0
+    if i != last:
+        for node in range(n_nodes):
+            at = (i * n_nodes + node) * width
+            add_multiple(out, count * width, shares[a, node], lines, at, width)
+        out[count, last] = -column[a, i] if i <= n_free else column[a, i]
 
 
 @jit(_FLAGS)
 def _solve(
     before: FloatArray,
     box: FloatArray,
+    machine: int,
     start: FloatArray,
     places: IntArray,
     count: int,
@@ -177,8 +181,8 @@ def _solve(
     columns: FloatArray,
     A: FloatArray,
     x: FloatArray,
-) -> None:
-    """The x of the places that gives their z the values of the states.
+) -> bool:
+    """The x of the places that gives their z the values of the states; whether there is one.
 
     T has a positive definite symmetric part: elimination needs no pivoting.
     """
@@ -188,17 +192,20 @@ def _solve(
         for b in range(count):
             A[a, b] = 0.0 if given else columns[b, i]
         A[a, a] = 1.0 if given else A[a, a]
-        x[a] = _wanted(before[i], state[i], box[0, i], box[1, i], start[i])
+        x[a] = _wanted(before[i], state[i], box[0, i], box[1, i], start[machine, i])
     for k in range(count):
         for a in range(k + 1, count):
             share = A[a, k] / A[k, k]
             for b in range(k + 1, count):
                 A[a, b] -= share * A[k, b]
             x[a] -= share * x[k]
+    size = 0.0
     for k in range(count - 1, -1, -1):
         for b in range(k + 1, count):
             x[k] -= A[k, b] * x[b]
         x[k] /= A[k, k]
+        size += abs(x[k])
+    return size < np.inf  # not where no row is free
 
 
 @jit()
@@ -215,13 +222,15 @@ def _wanted(before: float, state: float, low: float, high: float, start: float) 
 
 
 @jit(_FLAGS)
-def _move(start: FloatArray, columns: FloatArray, x: FloatArray, count: int, z: FloatArray) -> None:
+def _move(
+    a: int, start: FloatArray, columns: FloatArray, x: FloatArray, count: int, z: FloatArray
+) -> None:
     """Writes z = z₀ + T x."""
     width = len(z)
     for i in range(width):
-        z[i] = start[i]
-    for a in range(count):
-        add_multiple(z, 0, x[a], columns, a * width, width)
+        z[i] = start[a, i]
+    for b in range(count):
+        add_multiple(z, 0, x[b], columns, b * width, width)
 
 
 @jit(_FLAGS)

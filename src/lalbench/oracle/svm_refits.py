@@ -21,41 +21,77 @@ IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 Options = tuple[int, float, int]
 
+_CANCELLED = 1e-4
+"""Below this share of the mean square, a variance is computed from the rows themselves."""
+
 
 @jit()
-def refit_subset(
+def refit_subsets(
     options: Options,
-    between: FloatArray,
-    itself: FloatArray,
-    toward: FloatArray,
-    beyond: FloatArray,
+    kernels: tuple[FloatArray, FloatArray, FloatArray, FloatArray],
+    features: tuple[FloatArray, FloatArray],
+    y: IntArray,
+    bounds: FloatArray,
+    masks: BoolArray,
+    gamma: float,
+    n_classes: int,
+) -> tuple[IntArray, IntArray, int]:
+    """Predictions of the refits of S subsets.
+
+    Args:
+        options: (kind, coef0, degree) of the kernel.
+        kernels: (k, n) float64 squared distances or inner products of rows, the first k of which
+            contain all annotated ones; (n,) of each and itself; (n, m) of rows and evaluation
+            points; (m,) of each of these and itself.
+        features: (n, d) float64; (2, n) sums over each row of features and of their squares, both
+            less a common number.
+        y: (n,) labels.
+        bounds: (n,) C times the weights of the row and its class.
+        masks: (S, n) annotated rows.
+        gamma: γ, or 0.0 for the one that depends on the features' variance ("scale").
+        n_classes: K.
+
+    Returns:
+        (S, m) int64 predicted labels of the subsets; (c, m) with each of the other rows of each
+        added, in the order of subsets and rows; number of machines that were not solved.
+    """
+    m, n_failed, done = kernels[2].shape[1], 0, 0
+    own, found = (
+        np.empty((len(masks), m), np.int64),
+        np.empty((masks.size - np.sum(masks), m), np.int64),
+    )
+    for subset in range(len(masks)):
+        inside, outside = np.flatnonzero(masks[subset]), np.flatnonzero(~masks[subset])
+        if gamma == 0.0:
+            gammas = _scale(features[0], features[1], inside, outside)
+        else:
+            gammas = np.full(len(outside) + 1, gamma)
+        rows = inside[bounds[inside] > 0.0]
+        votes, failed = _refit(options, kernels, y, bounds, gammas, rows, outside, n_classes)
+        predictions = most_votes(votes)
+        own[subset] = predictions[-1]
+        found[done : done + len(outside)] = predictions[:-1]
+        done += len(outside)
+        n_failed += failed
+    return own, found, n_failed
+
+
+@jit()
+def _refit(
+    options: Options,
+    kernels: tuple[FloatArray, FloatArray, FloatArray, FloatArray],
     y: IntArray,
     bounds: FloatArray,
     gammas: FloatArray,
     rows: IntArray,
     added: IntArray,
     n_classes: int,
-) -> tuple[IntArray, int]:
-    """Predictions of a subset's refits.
+) -> tuple[NDArray[np.int16], int]:
+    """(K, c + 1, m) votes with each of c rows added, last those of the subset of ``rows``.
 
-    Args:
-        options: (kind, coef0, degree) of the kernel.
-        between: (n, n) float64 squared distances or inner products of rows; only the lines of
-            ``rows`` are read.
-        itself: (n,) its diagonal.
-        toward: (n, m) the same between rows and evaluation points.
-        beyond: (m,) the same of evaluation points and themselves.
-        y: (n,) labels.
-        bounds: (n,) C times the weights of the row and its class.
-        gammas: (c + 1,) γ with each candidate added, last that of the subset.
-        rows: (k,) row numbers of the subset, all with positive bounds.
-        added: (c,) row numbers of the candidates.
-        n_classes: K.
-
-    Returns:
-        (c + 1, m) int64 predicted labels, last those of the subset; number of machines that were
-        not solved.
+    And the number of machines that were not solved. All bounds of ``rows`` are positive.
     """
+    between, itself, toward, beyond = kernels
     counts = np.zeros(n_classes, np.int64)
     for i in rows:
         counts[y[i]] += 1
@@ -90,27 +126,14 @@ def refit_subset(
                     problem, nodes, errors[chosen], complete, votes[first], votes[second],
                     window[chosen],
                 )  # fmt: skip
-    return most_votes(votes), n_failed
+    return votes, n_failed
 
 
 @jit()
-def variances_with(
-    moments: FloatArray, inside: IntArray, outside: IntArray, d: int, least: float
-) -> tuple[FloatArray, BoolArray]:
-    """Variances of all features of a subset and one more row together.
-
-    Args:
-        moments: (2, n) sums over each row of features and of their squares.
-        inside: (k,) row numbers of the subset.
-        outside: (c,) row numbers of candidates.
-        d: number of features.
-        least: share of the mean square below which a variance has lost digits.
-
-    Returns:
-        (c + 1,) variances, last that of the subset; (c + 1,) whether one has lost digits.
-    """
-    c = len(outside)
-    found, cancelled = np.empty(c + 1), np.empty(c + 1, np.bool_)
+def _scale(X: FloatArray, moments: FloatArray, inside: IntArray, outside: IntArray) -> FloatArray:
+    """(c + 1,) γ = 1 / (d var X) of a subset and each of c rows, last that of the subset."""
+    c, d = len(outside), X.shape[1]
+    found = np.empty(c + 1)
     total, squares = 0.0, 0.0
     for i in inside:
         total += moments[0, i]
@@ -120,6 +143,9 @@ def variances_with(
         if k < c:
             first, second = first + moments[0, outside[k]], second + moments[1, outside[k]]
             n += d
-        found[k] = second / n - (first / n) ** 2
-        cancelled[k] = found[k] <= least * (second / n)
-    return found, cancelled
+        variance = second / n - (first / n) ** 2
+        if variance <= _CANCELLED * (second / n):
+            rows = np.append(inside, outside[k : k + 1])
+            variance = X[rows].var()
+        found[k] = 1.0 / (d * variance) if variance > 0.0 else 1.0
+    return found

@@ -111,7 +111,7 @@ def _pairs(
     values, slopes, gains = beta[order], -y[order], np.empty(n)
     for j in range(n):
         if values[j] != 0.0:
-            _step(slopes, values[j], K[j], 0.0, K[j])
+            _step(slopes, values[j], j, 0.0, j, K)
     done = False
     for _ in range(work // n):
         first, second, gap = _select(K, diagonal, lo, hi, values, slopes, gains)
@@ -129,17 +129,17 @@ def _pairs(
             values[first], values[second] = total - lo[second], lo[second]
         else:
             values[first], values[second] = old_first + step, old_second - step
-        _step(slopes, values[first] - old_first, K[first], values[second] - old_second, K[second])
+        _step(slopes, values[first] - old_first, first, values[second] - old_second, second, K)
     beta[order], gradient[order] = values, slopes
     return done
 
 
 @jit({"contract"})
 def _step(
-    slopes: FloatArray, up: float, first: FloatArray, down: float, second: FloatArray
+    slopes: FloatArray, up: float, first: int, down: float, second: int, K: FloatArray
 ) -> None:
     for i in range(len(slopes)):
-        slopes[i] += up * first[i] + down * second[i]
+        slopes[i] += up * K[first, i] + down * K[second, i]
 
 
 @jit({"nnan", "nsz"})
@@ -161,10 +161,10 @@ def _select(
     first = n - 1
     while first > 0 and not (beta[first] < hi[first] and gradient[first] == lowest):
         first -= 1
-    row, own = K[first], diagonal[first]
+    own = diagonal[first]
     for j in range(n):
         slope = max(gradient[j] - lowest, 0.0) if beta[j] > lo[j] else 0.0
-        gains[j] = slope * slope / max(own + diagonal[j] - 2.0 * row[j], _CURVATURE)
+        gains[j] = slope * slope / max(own + diagonal[j] - 2.0 * K[first, j], _CURVATURE)
         most = max(most, gains[j])
     if not most > 0.0:
         return first, -1, largest - lowest

@@ -173,15 +173,11 @@ def join(
     n_free, _, _, state, box, _, _ = tableau
     last = len(state) - 1
     for a in range(len(k)):
-        column, line, at = columns[a], k[a], z[a]
-        if targets[a] == 0.0:
-            at[last] = 0.0
-            continue
-        own, e = line[last], -targets[a]
+        own, e = k[a, last], -targets[a]
         for i in range(n_free + 1):
-            own += line[i] * column[i]
-            e += line[i] * at[i]
+            own += k[a, i] * columns[a, i]
+            e += k[a, i] * z[a, i]
         for i in range(n_free + 1, last):
-            column[i] += line[i]
-            e += line[i] * (box[0, i] if state[i] < 0.0 else box[1, i])
-        column[last], at[last] = own, e
+            columns[a, i] += k[a, i]
+            e += k[a, i] * (box[0, i] if state[i] < 0.0 else box[1, i])
+        columns[a, last], z[a, last] = own, e if targets[a] != 0.0 else 0.0
