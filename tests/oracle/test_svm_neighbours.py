@@ -17,7 +17,7 @@ LINEAR, POLY, RBF = 0, 1, 2
 
 
 def pair_of(seed: int, p: int, c: int, C: float, options, spread: float, d: int = 3):
-    """The problem of a pair of p rows (all of them inside), with c candidates and 20 points."""
+    """The problem of a pair of p rows, with c candidates, c machines without, and 20 points."""
     rng = np.random.default_rng(seed)
     n = p + c
     positive = np.arange(n) % 2 == 0
@@ -31,8 +31,8 @@ def pair_of(seed: int, p: int, c: int, C: float, options, spread: float, d: int 
         between, toward = X[:p] @ X.T, X @ Z.T
         itself, beyond = np.square(X).sum(axis=1), np.square(Z).sum(axis=1)
     bounds = C * rng.uniform(0.5, 2, size=n)
-    gammas = 1 / d * (1 + spread * rng.uniform(-1, 1, size=c + 1))
-    place = np.append(np.arange(p, n), -1)
+    gammas = 1 / d * (1 + spread * rng.uniform(-1, 1, size=2 * c + 1))
+    place = np.append(np.arange(p, n), np.full(c + 1, -1))
     return (
         options, between, itself, positive, bounds, np.arange(p), place, gammas, toward, beyond,
     )  # fmt: skip

@@ -4,7 +4,7 @@ Every refit is the optimum of ``Σ s_i logloss_i + ‖w‖² / (2C)``, to a norm
 or so close to it that no prediction can differ from the optimum's. The subset itself is solved
 first; its factorised Hessian then serves all of its candidates. Two classes:
 :mod:`lalbench.oracle.logistic_binary`, more: :mod:`lalbench.oracle.logistic_multinomial`; on the
-CPU or on a CUDA device: :mod:`lalbench.oracle.logistic_place`.
+CPU or on a CUDA device: :mod:`lalbench.oracle.place`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lalbench.classifiers.logistic import LogisticRegression
-from lalbench.oracle.logistic_place import place_for
+from lalbench.oracle.place import place_for
 
 if TYPE_CHECKING:
     from lalbench.objectives import Scorer

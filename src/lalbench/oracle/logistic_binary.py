@@ -19,7 +19,7 @@ from scipy.special import expit
 
 from lalbench.classifiers.newton import NotConvergedError
 from lalbench.compute import current
-from lalbench.oracle.logistic_place import Place
+from lalbench.oracle.place import Place
 from lalbench.oracle.reference import constant_score
 from lalbench.oracle.stacked_newton import Stack, minimise, start_at_prior
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from lalbench.classifiers.newton import fit_multinomial
 from lalbench.compute import current
-from lalbench.oracle.logistic_place import Place
+from lalbench.oracle.place import Place
 from lalbench.oracle.reference import constant_score
 from lalbench.oracle.softmax_refine import Base, refine, softmax
 

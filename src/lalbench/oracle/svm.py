@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from lalbench.classifiers.newton import NotConvergedError
 from lalbench.compute import current
+from lalbench.oracle.place import Place, place_for
 
 if TYPE_CHECKING:
     from lalbench.objectives import Scorer
@@ -82,7 +83,8 @@ def score_refits(
     Raises:
         NotConvergedError: an optimum was not reached.
     """
-    engine = _Engine.prepare(classifier, scorer, X.shape[1])
+    place = place_for(len(masks) + int((~masks).sum()))
+    engine = _Engine.prepare(classifier, scorer, X.shape[1], place)
     weights = np.ones(len(y)) if weights is None else weights
     base, after = np.empty(len(masks)), np.full(masks.shape, np.nan)
     memory = current().memory
@@ -152,6 +154,14 @@ class _Rows:
         bounds = engine.C * weights * engine.class_weight[y]
         return cls(X, y, bounds, between, itself, toward, beyond, moments)
 
+    def take(self, which: IntArray, k: int) -> _Rows:
+        """Some of the rows, the first k of them annotated."""
+        between = self.between[which[:k]][:, which]
+        return _Rows(
+            self.X[which], self.y[which], self.bounds[which], between, self.itself[which],
+            self.toward[which], self.beyond, self.moments[:, which],
+        )  # fmt: skip
+
 
 @dataclass(frozen=True)
 class _Engine:
@@ -163,6 +173,7 @@ class _Engine:
         gamma: number, or None for ``"scale"``.
         class_weight: (n_classes,) weights.
         scorer: the objective.
+        place: where machines are refitted.
     """
 
     options: tuple[int, float, int]
@@ -170,9 +181,10 @@ class _Engine:
     gamma: float | None
     class_weight: FloatArray
     scorer: Scorer
+    place: Place
 
     @classmethod
-    def prepare(cls, classifier: Any, scorer: Scorer, n_features: int) -> _Engine:
+    def prepare(cls, classifier: Any, scorer: Scorer, n_features: int, place: Place) -> _Engine:
         given = classifier.get_params()
         options = (_KERNELS[given["kernel"]], float(given["coef0"]), int(given["degree"]))
         gamma = {"scale": None, "auto": 1 / n_features}.get(given["gamma"], given["gamma"])
@@ -181,7 +193,7 @@ class _Engine:
         by_label = given["class_weight"] or {}
         class_weight = np.array([by_label.get(k, 1.0) for k in range(scorer.n_classes)])
         gamma = None if gamma is None else float(gamma)
-        return cls(options, float(given["C"]), gamma, class_weight, scorer)
+        return cls(options, float(given["C"]), gamma, class_weight, scorer, place)
 
     def fits(self, n: int, memory: int) -> bool:
         """Whether all n rows may be prepared together."""
@@ -206,6 +218,17 @@ class _Engine:
         Raises:
             NotConvergedError: an optimum was not reached.
         """
+        if self.place.is_host:
+            own, found = self._refit(rows, masks)
+        else:
+            parts = [self._refit_in_torch(rows, mask) for mask in masks]
+            own = np.concatenate([own for own, _ in parts])
+            found = np.concatenate([found for _, found in parts])
+        score = self.scorer.score_decisions if self.scorer.n_classes == 2 else self.scorer.score
+        return score(own), score(found)
+
+    def _refit(self, rows: _Rows, masks: BoolArray) -> tuple[IntArray, IntArray]:
+        """(S, m) predictions of subsets, and (c, m) with each other row of each added."""
         from lalbench.oracle.svm_refits import refit_subsets
 
         own, found, failed = refit_subsets(
@@ -222,8 +245,31 @@ class _Engine:
             raise NotConvergedError(
                 f"{failed} support vector machines did not converge; scale the features or lower C"
             )
-        score = self.scorer.score_decisions if self.scorer.n_classes == 2 else self.scorer.score
-        return score(own), score(found)
+        return own, found
+
+    def _refit_in_torch(self, rows: _Rows, mask: BoolArray) -> tuple[IntArray, IntArray]:
+        """The same of one subset, on the device; what it cannot solve is compiled."""
+        from lalbench.oracle.stacked_svm import Subset, predict
+        from lalbench.oracle.svm_refits import scaled_gammas
+
+        inside, outside = np.flatnonzero(mask), np.flatnonzero(~mask)
+        if self.gamma is None:
+            gammas = scaled_gammas(rows.X, rows.moments, inside, outside)
+        else:
+            gammas = np.full(len(outside) + 1, self.gamma)
+        subset = Subset(
+            self.options, rows.between, rows.itself, rows.toward, rows.y, rows.bounds,
+            inside[rows.bounds[inside] > 0], outside, gammas, self.scorer.n_classes,
+        )  # fmt: skip
+        found, known = predict(subset, self.place, current().memory)
+        if not known.all():
+            left = outside[~known[:-1]]
+            which = np.append(inside, left)
+            part = rows.take(which, len(inside))
+            own, rest = self._refit(part, np.arange(len(which))[None] < len(inside))
+            found[:-1][~known[:-1]] = rest
+            found[-1:] = own
+        return found[-1:], found[:-1]
 
 
 _SCORED_TOGETHER = 2**18

@@ -38,7 +38,7 @@ MAX_STEPS = 10
 KKT = 1e-10
 """Largest violation of the optimality conditions; decisions are of order 1."""
 
-_PIVOT = 1e-6
+PIVOT = 1e-6
 """A pivot below this share of its diagonal is a singular system, rounded to single precision."""
 
 _FLAGS = {"contract", "reassoc", "nsz"}  # keep NaN and infinity
@@ -93,7 +93,7 @@ def _factorise(A: FloatArray, n: int, singular: FloatArray) -> None:
     width = A.shape[1]
     for j in range(n):
         for lane in range(LANES):
-            singular[n, lane] = _PIVOT * A[j, j, lane]
+            singular[n, lane] = PIVOT * A[j, j, lane]
         for i in range(j, n):
             subtract_products(A, i * width + j, A, i * width, A, j * width, j)
         for lane in range(LANES):

@@ -210,7 +210,7 @@ def _solve_some(
     n, p, width = len(which), len(order), base.shape[1]
     k, targets = _kernels_of(problem, order, n_free, which)
     shares = _shares(nodes, gammas[which])
-    weighted = _weigh(k, n_free, -shares)
+    weighted = _weigh(k, k[:, n_free], n_free, -shares)
     columns, z = np.empty((n, width)), np.empty((n, width))
     np.dot(weighted, lines[: weighted.shape[1]], columns)
     np.dot(shares, base, z)
@@ -316,7 +316,7 @@ def _decide(
     n_free, before, box = tableau[0], tableau[3], tableau[4]
     n, p, m = len(which), len(before) - 2, toward.shape[1]
     shares = _shares(nodes, gammas[which])
-    weighted = _weigh(beta, n_free, shares)
+    weighted = _weigh(beta, np.ones(n), n_free, shares)
     values, own = np.empty((n, p + 1 + m)), np.empty((1, m))
     np.dot(weighted, kernels[: weighted.shape[1]], values)
     for a in range(n):
@@ -325,7 +325,7 @@ def _decide(
             if change != 0.0:
                 for node in range(len(nodes)):
                     _add(values, a, 0, shares[a, node] * change, kernels, i * len(nodes) + node)
-        if beta[a, p + 1] != 0.0:
+        if place[which[a]] >= 0 and beta[a, p + 1] != 0.0:
             kernel_values(kind, toward[place[which[a]]], gammas[which[a]], coef0, degree, own[0])
             _add(values, a, p + 1, beta[a, p + 1], own, 0)
             _add(values, a, 0, beta[a, p + 1], k[:, : p + 1], a)
@@ -338,13 +338,13 @@ def _decide(
 
 
 @jit()
-def _weigh(values: FloatArray, n_free: int, shares: FloatArray) -> FloatArray:
-    """(c, (f + 1) J) ``values`` of the free rows, and 1, times the shares of the nodes."""
+def _weigh(values: FloatArray, last: FloatArray, n_free: int, shares: FloatArray) -> FloatArray:
+    """(c, (f + 1) J) ``values`` of the free rows, and ``last``, times the shares of the nodes."""
     n, n_nodes = shares.shape
     found = np.empty((n, (n_free + 1) * n_nodes))
     for a in range(n):
         for i in range(n_free + 1):
-            value = values[a, i] if i < n_free else 1.0
+            value = values[a, i] if i < n_free else last[a]
             for node in range(n_nodes):
                 found[a, i * n_nodes + node] = shares[a, node] * value
     return found

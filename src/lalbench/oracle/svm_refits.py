@@ -63,7 +63,7 @@ def refit_subsets(
     for subset in range(len(masks)):
         inside, outside = np.flatnonzero(masks[subset]), np.flatnonzero(~masks[subset])
         if gamma == 0.0:
-            gammas = _scale(features[0], features[1], inside, outside)
+            gammas = scaled_gammas(features[0], features[1], inside, outside)
         else:
             gammas = np.full(len(outside) + 1, gamma)
         rows = inside[bounds[inside] > 0.0]
@@ -130,7 +130,9 @@ def _refit(
 
 
 @jit()
-def _scale(X: FloatArray, moments: FloatArray, inside: IntArray, outside: IntArray) -> FloatArray:
+def scaled_gammas(
+    X: FloatArray, moments: FloatArray, inside: IntArray, outside: IntArray
+) -> FloatArray:
     """(c + 1,) γ = 1 / (d var X) of a subset and each of c rows, last that of the subset."""
     c, d = len(outside), X.shape[1]
     found = np.empty(c + 1)

@@ -11,8 +11,9 @@ from lalbench.classifiers.logistic import LogisticRegression
 from lalbench.classifiers.newton import NotConvergedError
 from lalbench.errors import UserError
 from lalbench.objectives import Scorer
-from lalbench.oracle import logistic_binary, logistic_multinomial, logistic_place
-from lalbench.oracle.logistic_place import place_for
+from lalbench.oracle import logistic_binary, logistic_multinomial
+from lalbench.oracle import place as places
+from lalbench.oracle.place import place_for
 
 
 def problem(seed: int, n: int, d: int, n_classes: int):
@@ -40,7 +41,7 @@ def in_torch(monkeypatch):
     """Torch's tensors on the CPU, which take the code of a CUDA device."""
 
     def choose() -> None:
-        monkeypatch.setattr(logistic_place, "_device", lambda n_refits: torch.device("cpu"))
+        monkeypatch.setattr(places, "_device", lambda n_refits: torch.device("cpu"))
 
         def never(*args):
             raise AssertionError("the compiled kernel was used")
@@ -128,14 +129,14 @@ def test_cuda_asked_for_and_absent(monkeypatch, n_classes):
     ("device", "n_refits", "kind"),
     [
         ("cpu", 10**9, None),
-        ("auto", logistic_place.WORTH - 1, None),
-        ("auto", logistic_place.WORTH, "cuda"),
+        ("auto", places.WORTH - 1, None),
+        ("auto", places.WORTH, "cuda"),
         ("cuda", 1, "cuda"),
     ],
 )
 def test_who_gets_a_gpu_that_is_there(monkeypatch, device, n_refits, kind):
     monkeypatch.setattr(compute, "has_cuda", lambda: True)
-    monkeypatch.setattr(logistic_place, "has_cuda", lambda: True)
+    monkeypatch.setattr(places, "has_cuda", lambda: True)
     with compute.using(device=device):
         place = place_for(n_refits)
     assert place.is_host == (kind is None)
@@ -143,7 +144,7 @@ def test_who_gets_a_gpu_that_is_there(monkeypatch, device, n_refits, kind):
 
 
 def test_without_a_gpu_auto_stays_with_the_kernel(monkeypatch):
-    monkeypatch.setattr(logistic_place, "has_cuda", lambda: False)
+    monkeypatch.setattr(places, "has_cuda", lambda: False)
     with compute.using(device="auto"):
         assert place_for(10**9).is_host
 

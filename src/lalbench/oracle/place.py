@@ -1,8 +1,9 @@
-"""Where logistic regressions are refitted: with NumPy on the CPU, or in torch on a CUDA device.
+"""Where classifiers are refitted: with NumPy on the CPU, or in torch on a CUDA device.
 
-The solvers (:mod:`lalbench.oracle.stacked_newton`, :mod:`lalbench.oracle.softmax_refine`) are
-written once for both kinds of arrays; a :class:`Place` moves arrays there and back. All are
-float64: single precision cannot reach gradients of 1e-9.
+The solvers of logistic regression (:mod:`lalbench.oracle.stacked_newton`,
+:mod:`lalbench.oracle.softmax_refine`) are written once for both kinds of arrays, that of support
+vector machines (:mod:`lalbench.oracle.stacked_svm`) for torch's; a :class:`Place` moves arrays
+there and back. All are float64: single precision cannot reach gradients of 1e-9.
 """
 
 from __future__ import annotations
