@@ -72,7 +72,7 @@ def predict(subset: Subset, place: Place, memory: int) -> tuple[IntArray, BoolAr
         memory: bytes of temporary arrays.
 
     Returns:
-        (c + 1, m) int64 predicted labels, last those of the subset; (c + 1,) whether they are known.
+        (c + 1, m) int64 predicted labels, last those of the subset; (c + 1,) whether known.
     """
     torch, m = place.xp, subset.toward.shape[1]
     counts = np.bincount(subset.y[subset.inside], minlength=subset.n_classes)
