@@ -213,3 +213,25 @@ def test_memory_is_bounded():
     # squared distances alone would take 48 MB; tracemalloc does not see the compiled code's arrays,
     # which are counted in the same blocks
     assert peak() < memory
+
+
+@pytest.mark.parametrize("n_classes", [3, 5])
+@pytest.mark.parametrize("kernel", ["rbf", "poly"])
+def test_machines_without_the_candidate_change_with_gamma(n_classes, kernel):
+    """A candidate of any class moves γ, and with it the states of all pairs' machines."""
+    rng = np.random.default_rng(n_classes)
+    y = np.arange(60) % n_classes
+    X = rng.normal(size=(60, 6)) * rng.lognormal(size=(60, 1)) + np.eye(n_classes, 6)[y]
+    masks = np.arange(60)[None] < np.array([12, 20, 40])[:, None]
+    scorer = Scorer(rng.normal(size=(40, 6)), rng.integers(n_classes, size=40), [1.0] * n_classes)
+    options = {"kernel": kernel, "degree": 2, "coef0": 1.0}
+    found = oracle.refit_scores(SVC(**options), X, y, masks, scorer, engine="svm")
+    n_compared = 0
+    for subset, candidate in zip(*np.nonzero(~masks), strict=True):
+        rows = np.append(np.flatnonzero(masks[subset]), candidate)
+        fitted = SVC(**options, tol=1e-9, decision_function_shape="ovo").fit(X[rows], y[rows])
+        if np.abs(fitted.decision_function(scorer.X)).min() > UNCERTAIN:
+            expected = scorer.score(fitted.predict(scorer.X))
+            assert found.scores[subset, candidate] == pytest.approx(expected, abs=1e-12)
+            n_compared += 1
+    assert n_compared > 80
