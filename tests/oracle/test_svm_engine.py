@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sklearn.svm import SVC
 
 from lalbench import compute, oracle
+from lalbench.errors import UserError
 from lalbench.objectives import Scorer
 
 UNCERTAIN = 1e-6
@@ -235,3 +236,33 @@ def test_machines_without_the_candidate_change_with_gamma(n_classes, kernel):
             assert found.scores[subset, candidate] == pytest.approx(expected, abs=1e-12)
             n_compared += 1
     assert n_compared > 80
+
+
+def small():
+    X, y, P, points = problem(3, 20, 3, 2, 0.7, False, False)
+    masks = np.arange(20)[None] < np.array([6, 12])[:, None]
+    return X, y, masks, Scorer(P, points, [1.0, 1.0])
+
+
+def test_gamma_zero_is_no_other_gamma():
+    """All kernels are 1 then, in scikit-learn and here."""
+    args = small()
+    found = oracle.refit_scores(SVC(gamma=0.0), *args, engine="svm")
+    expected = oracle.refit_scores(SVC(gamma=0.0), *args, engine="reference")
+    np.testing.assert_allclose(found.scores, expected.scores, atol=1e-12)
+
+
+@pytest.mark.parametrize("options", [{"gamma": -1.0}, {"gamma": "foo"}, {"degree": -1}])
+def test_options_that_svc_refuses_are_left_to_its_error(options):
+    X, y, masks, scorer = small()
+    with pytest.raises(UserError, match="engine"):
+        oracle.refit_scores(SVC(**options), X, y, masks, scorer, engine="svm")
+    with pytest.raises(Exception, match="parameter of SVC"):
+        oracle.refit_scores(SVC(**options), X, y, masks, scorer)
+
+
+def test_evaluation_points_must_be_finite():
+    X, y, masks, scorer = small()
+    scorer.X[0, 0] = np.nan
+    with pytest.raises(UserError, match="evaluation point"):
+        oracle.refit_scores(SVC(), X, y, masks, scorer)

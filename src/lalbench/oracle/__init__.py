@@ -1,7 +1,7 @@
 """The myopic oracle: how much an objective improves when one candidate's label is added.
 
 Algorithm 2 of Bakker, van Hoof and Welling (2023): refit the classifier with each candidate added
-in turn and score it on the evaluation set of the scorer. All engines give the same improvements:
+in turn and score it on the evaluation set of the scorer. Three engines give the same improvements:
 
 - ``logistic``: all candidates of L2-penalised logistic regression together, each at the exact
   optimum (:mod:`lalbench.oracle.logistic`);
@@ -17,7 +17,7 @@ Memory, processes, device and the folder of finished tables (:mod:`lalbench.orac
 those of :func:`lalbench.compute.current`.
 
 Rows of one class cannot be fitted. The classifier of such rows is the one that always predicts that
-class, for both engines; rows of weight 0 do not count.
+class, for every engine; rows of weight 0 do not count.
 """
 
 from __future__ import annotations
@@ -239,7 +239,7 @@ def _check(
     rows, labels = np.asarray(X, dtype=np.float64), np.asarray(y)
     subsets = np.atleast_2d(np.asarray(masks, dtype=bool))
     n = len(rows)
-    if rows.ndim != 2 or rows.shape[1] != scorer.X.shape[1]:
+    if rows.ndim != 2 or scorer.X.ndim != 2 or rows.shape[1] != scorer.X.shape[1]:
         raise UserError(
             "X",
             f"shape {rows.shape} with evaluation points of shape {scorer.X.shape}",
@@ -261,6 +261,12 @@ def _check(
         raise UserError("masks", f"shape {subsets.shape} for {n} rows", "annotate at least one row")
     if not np.isfinite(rows).all():
         raise UserError("X", "a feature is missing or infinite", "fill or drop such rows")
+    if not np.isfinite(scorer.X).all():
+        raise UserError(
+            "scorer",
+            "a feature of an evaluation point is missing or infinite",
+            "fill or drop such points",
+        )
     weights = None if sample_weight is None else _check_weights(sample_weight, subsets)
     return rows, labels.astype(np.int64), subsets, weights
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -52,11 +53,21 @@ def applies(classifier: Any, scorer: Scorer) -> bool:
         return False
     return bool(
         options["kernel"] in _KERNELS
+        and _is_valid(options["gamma"], options["degree"], options["coef0"])
         and not options["break_ties"]
         and options.get("probability") in (False, "deprecated", None)
         and options["max_iter"] == -1
         and 0 < options["C"] < np.inf
     )
+
+
+def _is_valid(gamma: Any, degree: Any, coef0: Any) -> bool:
+    """Whether ``SVC`` takes these options; where not, the reference engine shows its error."""
+    if isinstance(gamma, str):
+        fits = gamma in ("scale", "auto")
+    else:
+        fits = isinstance(gamma, Real) and 0 <= float(gamma) < np.inf
+    return fits and isinstance(degree, Integral) and int(degree) >= 0 and bool(np.isfinite(coef0))
 
 
 def score_refits(
@@ -238,7 +249,7 @@ class _Engine:
             rows.y,
             rows.bounds,
             masks,
-            0.0 if self.gamma is None else self.gamma,
+            -1.0 if self.gamma is None else self.gamma,
             self.scorer.n_classes,
         )
         if failed:

@@ -48,7 +48,7 @@ def refit_subsets(
         y: (n,) labels.
         bounds: (n,) C times the weights of the row and its class.
         masks: (S, n) annotated rows.
-        gamma: γ, or 0.0 for the one that depends on the features' variance ("scale").
+        gamma: γ, or -1.0 for the one that depends on the features' variance ("scale").
         n_classes: K.
 
     Returns:
@@ -62,7 +62,7 @@ def refit_subsets(
     )
     for subset in range(len(masks)):
         inside, outside = np.flatnonzero(masks[subset]), np.flatnonzero(~masks[subset])
-        if gamma == 0.0:
+        if gamma < 0.0:
             gammas = scaled_gammas(features[0], features[1], inside, outside)
         else:
             gammas = np.full(len(outside) + 1, gamma)
