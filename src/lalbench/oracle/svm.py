@@ -254,7 +254,8 @@ class _Engine:
         )
         if failed:
             raise NotConvergedError(
-                f"{failed} support vector machines did not converge; scale the features or lower C"
+                f"{failed} support vector machines did not converge; scale the "
+                'features, lower C or take engine="reference"'
             )
         return own, found
 
