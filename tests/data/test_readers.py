@@ -54,8 +54,8 @@ GOOD = idx(np.arange(24).reshape(2, 3, 4))
         b"\0\0\x0d" + GOOD[3:],  # floats
         b"\1" + GOOD[1:],
         b"\0\0\x08\0",
-        gzip.compress(GOOD)[:-3],
-        gzip.compress(GOOD)[:12] + b"garbage" * 3,
+        gzip.compress(GOOD, mtime=0)[:-3],
+        gzip.compress(GOOD, mtime=0)[:12] + b"garbage" * 3,
         b"\x1f\x8b broken",
     ],
 )
