@@ -278,14 +278,13 @@ def test_control_c_ends_the_pool():
         time.sleep(0.2)
     time.sleep(5)  # the workers are asleep in fit by now
     assert len(_alive_in_session(started.pid, patience=0)) >= 3
-    os.kill(started.pid, signal.SIGINT)
+    os.killpg(started.pid, signal.SIGINT)  # as a terminal does: to all processes of the session
     try:
-        _, said = started.communicate(timeout=20)
-    except (
-        subprocess.TimeoutExpired
-    ):  # it came while a module was loaded: press again, as one would
-        os.kill(started.pid, signal.SIGINT)
-        _, said = started.communicate(timeout=40)
+        _, said = started.communicate(timeout=60)
+    except subprocess.TimeoutExpired:
+        # it came while a module was loaded: press again, as one would
+        os.killpg(started.pid, signal.SIGINT)
+        _, said = started.communicate(timeout=120)
     assert started.returncode != 0
     assert "KeyboardInterrupt" in said
     assert not _alive_in_session(started.pid)
