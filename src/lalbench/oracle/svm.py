@@ -196,6 +196,7 @@ class _Engine:
 
     @classmethod
     def prepare(cls, classifier: Any, scorer: Scorer, n_features: int, place: Place) -> _Engine:
+        """Of a classifier that :func:`applies`."""
         given = classifier.get_params()
         options = (_KERNELS[given["kernel"]], float(given["coef0"]), int(given["degree"]))
         gamma = {"scale": None, "auto": 1 / n_features}.get(given["gamma"], given["gamma"])
@@ -214,7 +215,7 @@ class _Engine:
     def block(self, k: int, memory: int) -> int:
         """Number of candidates of a subset of k rows to prepare together."""
         d, m = self.scorer.X.shape[1], len(self.scorer.y)
-        fixed = 8 * k * (k + 8 * m + 4 * d)
+        fixed = 8 * k * (20 * k + 10 * m + 4 * d)  # with kernels and tableaus at up to 8 nodes
         each = self._per_candidate(k) + 8 * (4 * d + 2 * k + 2 * m)
         return max(1, (memory // 2 - fixed) // each)
 

@@ -13,7 +13,8 @@ that, ‖Δw‖ ≤ u. The bias is a root of a monotone function whose jumps mov
 no decision is wrong by more than 2u + max|r| (kernels with k(x, x) = 1; else u times its root).
 
 Kernels between nodes have an error, too, and those of LIBSVM's training are rounded to single
-precision: both are added to |r|.
+precision: both are added to |r|. ‖P‖ is bounded at the nodes, and between them taken to be no
+larger; that part is not proven.
 """
 
 from __future__ import annotations

@@ -90,7 +90,7 @@ def decide(
     """Decisions of one machine from its own kernel.
 
     Args:
-        options, toward: as in :func:`lalbench.oracle.svm_refits.refit_subset`.
+        options, toward: as in :func:`lalbench.oracle.svm_refits.refit_subsets`.
         which: (n,) its rows.
         beta: (≥ n,) coefficients.
         bias: the bias.

@@ -39,7 +39,7 @@ def vote_pair(
         problem: options, between, itself; (n,) bool rows of the first class; bounds; (p,) row
             numbers of the pair in the subset; (t + 1,) row number of the candidate that joins, or
             -1; (t + 1,) γ; toward, beyond; the others as in
-            :func:`lalbench.oracle.svm_refits.refit_subset`. The last is no job but the subset's
+            :func:`lalbench.oracle.svm_refits.refit_subsets`. The last is no job but the subset's
             own machine for the others to start from.
         nodes: (J,) of γ, from :func:`lalbench.oracle.svm_decisions.nodes_of`.
         errors: (t,) likewise.
