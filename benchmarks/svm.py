@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def workloads(only: str = "") -> Iterator[refits.Workload]:
-    """Episodes of waveform and two test oracles, those whose title has a word."""
+    """Episodes of waveform and test oracles, those whose title has a word."""
     for setting in ("balanced", "imbalanced", "imbalanced_weighted"):
         title = f"waveform {setting}: 300 episodes"
         if only in title:
@@ -54,10 +54,11 @@ def workloads(only: str = "") -> Iterator[refits.Workload]:
     if only in title:
         problem, _ = refits.problem_of("waveform", "balanced", _waves)
         yield refits.pool(problem, title, SVC(), SVC)
-    title = f"mnist balanced: test oracle, {N_MNIST}"
-    if only in title:
-        problem, _ = refits.problem_of("mnist", "balanced", _digits)
-        yield refits.pool(problem, title, SVC(), SVC, N_MNIST)
+    for setting in ("balanced", "imbalanced", "imbalanced_weighted"):
+        title = f"mnist {setting}: test oracle, {N_MNIST}"
+        if only in title:
+            problem, _ = refits.problem_of("mnist", setting, _digits)
+            yield refits.pool(problem, title, SVC(), SVC, N_MNIST)
 
 
 def _waves() -> DatasetSpec:

@@ -77,7 +77,7 @@ def test_the_command_compiles_what_studies_use(monkeypatch):
         return found
 
     monkeypatch.setattr(oracle, "refit_scores", listening)
-    for part in (warm_up._refit_logistic, warm_up._refit_svm, warm_up._train):
+    for part in (warm_up._refit_svm, warm_up._refit_logistic_and_train):
         part()
     assert set(engines) == {"logistic", "svm"}
     assert batch.gradient_of_batch.signatures

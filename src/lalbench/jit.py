@@ -30,13 +30,17 @@ def _sources() -> str:
 _SOURCES = _sources()
 
 
-def jit(fastmath: bool | Collection[str] = False) -> Callable[[Callable[..., Any]], Any]:
+def jit(
+    fastmath: bool | Collection[str] = False, inline: bool = False
+) -> Callable[[Callable[..., Any]], Any]:
     """A decorator that compiles a function when it is first called, and keeps the machine code.
 
     Divisions by zero give infinities and NaN as in NumPy, and the interpreter's lock is released.
 
     Args:
         fastmath: LLVM's flags for floating-point rewriting, by name; none by default.
+        inline: written into its callers before they are compiled. The optimiser goes over all of a
+            function at every level of callers; a function with one caller is spared that.
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
@@ -50,6 +54,12 @@ def jit(fastmath: bool | Collection[str] = False) -> Callable[[Callable[..., Any
         )
         stamped.__qualname__, stamped.__doc__ = function.__qualname__, function.__doc__
         flags = fastmath if isinstance(fastmath, bool) else set(fastmath)
-        return njit(cache=True, error_model="numpy", fastmath=flags, nogil=True)(stamped)
+        return njit(
+            cache=True,
+            error_model="numpy",
+            fastmath=flags,
+            nogil=True,
+            inline="always" if inline else "never",
+        )(stamped)
 
     return decorate

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lalbench.oracle.svm_certificate import doubts_of, reach_of
-from lalbench.oracle.svm_decisions import nodes_of, windows_of
 from lalbench.oracle.svm_neighbours import _decide, _prepare, _solve_some
+from lalbench.oracle.svm_nodes import nodes_of, windows_of
 from lalbench.oracle.svm_pairs import _start
 from lalbench.oracle.svm_smo import solve_one
 

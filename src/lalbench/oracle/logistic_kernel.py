@@ -102,7 +102,7 @@ class Base(NamedTuple):
     scaled: float
 
 
-@jit(_FLAGS)
+@jit(_FLAGS, inline=True)
 def refit(
     problem: Problem,
     start: FloatArray,
@@ -145,7 +145,7 @@ def refit(
                 part[rest[k]], done[rest[k]] = found[k], fine[k]
 
 
-@jit(_FLAGS)
+@jit(_FLAGS, inline=True)
 def _solved(problem: Problem, theta: FloatArray) -> tuple[bool, Base]:
     """The subset, and whether it could be solved with little rounding."""
     rows, weights = problem.rows, problem.weights

@@ -117,7 +117,7 @@ def _as_given(points: Points, which: IntArray, others: IntArray) -> Problem:
     )  # fmt: skip
 
 
-@jit(_FLAGS)
+@jit(_FLAGS, inline=True)
 def _in_the_span(points: Points, which: IntArray, others: IntArray) -> Problem:
     """The penalty makes an optimum a combination of its rows, so that their span is enough."""
     size = points.rows.shape[1] - 1 if points.intercept else points.rows.shape[1]

@@ -31,7 +31,8 @@ from lalbench.oracle.svm_tableau import Tableau
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-_SINGLE = 2.0**-24
+SINGLE = 2.0**-24
+"""Relative error of single precision."""
 _INSIDE = 1e-3
 """Share of its interval by which some free coefficient must be inside, so that the bias is one."""
 
@@ -104,7 +105,7 @@ def doubts_of(
                 e[last] += k[a, i] * beta[a, i] if i != n_free else 0.0
         doubts[a] = _doubt(
             n_free, last + (x >= 0), e, a, beta, lo, hi, values[a, n_free], norms[a],
-            errors[which[a]] + _SINGLE, reach,
+            errors[which[a]] + SINGLE, reach,
         )  # fmt: skip
     return doubts
 

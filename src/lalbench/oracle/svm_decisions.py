@@ -2,78 +2,15 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
 from lalbench.jit import jit
-from lalbench.oracle.svm_lanes import LINEAR, POLY, kernel_values
+from lalbench.oracle.svm_lanes import kernel_values
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 Options = tuple[int, float, int]
-
-_MAX_NODES = 8
-_FEW_DOUBTS = 5e-7
-"""Error of interpolated kernels that leaves few decisions in doubt."""
-_MANY_DOUBTS = 1e-4
-_MANY, _NARROW, _WIDE = 500, 1.13, 1.6
-"""Number of machines from which a window is narrow; largest γ of a window by the smallest."""
-_ROUNDING = 1e-13
-
-
-@jit()
-def windows_of(gammas: FloatArray) -> list[IntArray]:
-    """Numbers of machines in groups of similar γ, ordered by it.
-
-    Nodes cost by machine and by group, so that many machines are worth more groups of fewer nodes.
-    """
-    order = np.argsort(gammas, kind="mergesort")
-    ratio = _NARROW if len(gammas) >= _MANY else _WIDE
-    found, begin = [], 0
-    for k in range(1, len(order) + 1):
-        if k == len(order) or gammas[order[k]] > ratio * gammas[order[begin]]:
-            found.append(order[begin:k])
-            begin = k
-    return found
-
-
-@jit()
-def nodes_of(
-    kind: int, coef0: float, degree: int, gammas: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """Equidistant nodes of γ for the kernels of all machines, and the errors between them.
-
-    Lagrange's remainder for J nodes is at most |Π (γ − node)| max_D Dᴶ exp(−γ D) / J!; the maximum
-    over D ≥ 0 is (J / (e γ))ᴶ. A polynomial kernel is a polynomial in γ, so it has no remainder.
-
-    Returns:
-        (J,) nodes, none where too many would be needed; (t,) errors relative to the largest kernel.
-    """
-    low, high = gammas.min(), gammas.max()
-    errors = np.full(len(gammas), _ROUNDING)
-    if kind == LINEAR or low == high:
-        return np.array([low]), errors
-    middle, half = (low + high) / 2, (high - low) / 2
-    n, steepest = 1, 0.0
-    if kind == POLY:
-        n = degree + 1
-        if n > _MAX_NODES or coef0 < 0.0:  # a negative coef0 gives no kernel of a function space
-            return np.empty(0), errors
-    else:
-        worst = np.inf
-        while worst > _FEW_DOUBTS and n < _MAX_NODES:
-            n += 1
-            steepest = (n / (math.e * low)) ** n / math.gamma(n + 1.0)
-            worst = 2 * (half / 2) ** n * steepest
-        if worst > _MANY_DOUBTS:
-            return np.empty(0), errors
-    # the outermost are Chebyshev's
-    nodes = middle + half * np.cos(np.pi / (2 * n)) * np.linspace(-1.0, 1.0, n)
-    for c in range(len(gammas)):
-        errors[c] += abs(np.prod(gammas[c] - nodes)) * steepest
-    return nodes, errors
 
 
 @jit({"contract"})

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lalbench.jit import jit
+from lalbench.oracle.svm_bounded import vote_bounded
 from lalbench.oracle.svm_decisions import add_votes, decide
 from lalbench.oracle.svm_lanes import MAX_STEPS, kernel_lanes, kernel_values, solve_lanes
 from lalbench.oracle.svm_neighbours import vote_near
@@ -23,7 +24,7 @@ _WORK, _MUCH_WORK = 10**6, 10**8
 """Of pairs, on the kernel in single and in double precision."""
 
 
-@jit()
+@jit(inline=True)
 def vote_pair(
     problem: tuple[Any, ...],
     nodes: FloatArray,
@@ -41,7 +42,7 @@ def vote_pair(
             -1; (t + 1,) γ; toward, beyond; the others as in
             :func:`lalbench.oracle.svm_refits.refit_subsets`. The last is no job but the subset's
             own machine for the others to start from.
-        nodes: (J,) of γ, from :func:`lalbench.oracle.svm_decisions.nodes_of`.
+        nodes: (J,) of γ, from :func:`lalbench.oracle.svm_nodes.nodes_of`.
         errors: (t,) likewise.
         complete: both classes are in the subset.
         first: (c + 1, m) votes for the first class, added to.
@@ -60,7 +61,9 @@ def vote_pair(
     if complete:
         voted, states = np.zeros(t, np.bool_), np.empty((t + 1, p + 1))
         start = _start(problem, states)
-        if len(nodes):
+        if len(nodes) and np.all(start != 0.0):
+            voted = vote_bounded(problem, nodes, errors, start, first, second, jobs)
+        elif len(nodes):
             voted = vote_near(problem, nodes, errors, start, states, first, second, jobs)
         rest = np.flatnonzero(~voted)
         _solve_together(problem, rest, states, beta, bias, solved)
@@ -74,7 +77,7 @@ def vote_pair(
     return failed
 
 
-@jit()
+@jit(inline=True)
 def _start(problem: tuple[Any, ...], states: FloatArray) -> FloatArray:
     """(p,) states near those of the subset's solution; ``states`` of all jobs, guessed from it.
 
@@ -92,7 +95,7 @@ def _start(problem: tuple[Any, ...], states: FloatArray) -> FloatArray:
     return start
 
 
-@jit()
+@jit(inline=True)
 def _solve_together(
     problem: tuple[Any, ...],
     rest: IntArray,
@@ -113,7 +116,7 @@ def _solve_together(
             jobs = jobs[~solved[jobs]]
 
 
-@jit()
+@jit(inline=True)
 def _solve_group(
     problem: tuple[Any, ...],
     group: IntArray,

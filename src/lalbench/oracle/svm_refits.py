@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lalbench.jit import jit
-from lalbench.oracle.svm_decisions import most_votes, nodes_of, windows_of
+from lalbench.oracle.svm_decisions import most_votes
+from lalbench.oracle.svm_nodes import nodes_of, windows_of
 from lalbench.oracle.svm_pairs import vote_pair
 
 FloatArray = NDArray[np.float64]
@@ -76,7 +77,7 @@ def refit_subsets(
     return own, found, n_failed
 
 
-@jit()
+@jit(inline=True)
 def _refit(
     options: Options,
     kernels: tuple[FloatArray, FloatArray, FloatArray, FloatArray],
