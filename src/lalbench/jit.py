@@ -31,7 +31,7 @@ _SOURCES = _sources()
 
 
 def jit(
-    fastmath: bool | Collection[str] = False, inline: bool = False
+    fastmath: bool | Collection[str] = False, inline: bool = False, borrows: bool = False
 ) -> Callable[[Callable[..., Any]], Any]:
     """A decorator that compiles a function when it is first called, and keeps the machine code.
 
@@ -53,13 +53,14 @@ def jit(
             (CellType(_SOURCES),),
         )
         stamped.__qualname__, stamped.__doc__ = function.__qualname__, function.__doc__
-        flags = fastmath if isinstance(fastmath, bool) else set(fastmath)
-        return njit(
-            cache=True,
-            error_model="numpy",
-            fastmath=flags,
-            nogil=True,
-            inline="always" if inline else "never",
-        )(stamped)
+        options: dict[str, Any] = {
+            "cache": True,
+            "error_model": "numpy",
+            "fastmath": fastmath if isinstance(fastmath, bool) else set(fastmath),
+            "nogil": True,
+            "inline": "always" if inline else "never",
+            "_nrt": not borrows,
+        }
+        return njit(**options)(stamped)
 
     return decorate

@@ -85,7 +85,7 @@ def vote_bounded(
     return done
 
 
-@jit()
+@jit(borrows=True)
 def _sums(targets: FloatArray) -> tuple[float, float]:
     """Of the positive coefficients and of the sizes of the negative ones, in the rows' order."""
     plus, minus = 0.0, 0.0
@@ -96,7 +96,7 @@ def _sums(targets: FloatArray) -> tuple[float, float]:
     return plus, minus
 
 
-@jit()
+@jit(borrows=True)
 def _interval(
     targets: FloatArray, values: FloatArray, k: FloatArray, joining: FloatArray, a: int
 ) -> tuple[float, float]:

@@ -110,7 +110,7 @@ def doubts_of(
     return doubts
 
 
-@jit({"reassoc", "nsz"})
+@jit({"reassoc", "nsz"}, borrows=True)
 def _doubt(
     n_free: int,
     n: int,
@@ -145,7 +145,7 @@ def _doubt(
     return doubt + rounding if proven else np.inf
 
 
-@jit({"reassoc", "nsz"})
+@jit({"reassoc", "nsz"}, borrows=True)
 def smallest(values: FloatArray, a: int, begin: int) -> float:
     """The smallest size of the values of line ``a`` from column ``begin`` on."""
     found = np.inf

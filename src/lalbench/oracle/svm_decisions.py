@@ -44,7 +44,7 @@ def decide(
                 out[j] += beta[r] * own[j]
 
 
-@jit()
+@jit(borrows=True)
 def add_votes(
     decisions: FloatArray,
     a: int,

@@ -44,7 +44,7 @@ PIVOT = 1e-6
 _FLAGS = {"contract", "reassoc", "nsz"}  # keep NaN and infinity
 
 
-@jit({"contract"})
+@jit({"contract"}, borrows=True)
 def kernel(kind: int, value: float, gamma: float, coef0: float, degree: int) -> float:
     """The kernel of a squared distance (RBF) or an inner product (linear, polynomial)."""
     if kind == RBF:
@@ -58,7 +58,7 @@ def kernel(kind: int, value: float, gamma: float, coef0: float, degree: int) -> 
     return found
 
 
-@jit({"contract"})
+@jit({"contract"}, borrows=True)
 def kernel_lanes(
     kind: int, values: FloatArray, gammas: FloatArray, coef0: float, degree: int, out: FloatArray
 ) -> None:
@@ -71,7 +71,7 @@ def kernel_lanes(
             out[lane] = np.float32(kernel(kind, values[lane], gammas[lane], coef0, degree))
 
 
-@jit({"contract"})
+@jit({"contract"}, borrows=True)
 def kernel_values(
     kind: int, values: FloatArray, gamma: float, coef0: float, degree: int, out: FloatArray
 ) -> None:

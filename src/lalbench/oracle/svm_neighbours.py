@@ -148,7 +148,7 @@ def _solve_some(
     return k, beta, norms
 
 
-@jit()
+@jit(borrows=True)
 def _write_states(
     order: IntArray, n_free: int, state: FloatArray, out: FloatArray, job: int
 ) -> None:
@@ -158,7 +158,7 @@ def _write_states(
     out[job, len(order)] = state[len(order) + 1]
 
 
-@jit()
+@jit(borrows=True)
 def _write_solution(
     n_free: int,
     before: FloatArray,

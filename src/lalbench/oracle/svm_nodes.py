@@ -114,35 +114,37 @@ def kernels_at(
         for c in range(m):
             lines[i, p + 1 + c] = toward[columns[i], c]
     values, out = lines.reshape(-1), np.empty(lines.size)
+    if kind == RBF and n_nodes > 1:
+        kernel_values(kind, values, nodes[1] - nodes[0], coef0, degree, factors.reshape(-1))
     for node in range(n_nodes):
-        if node == 0 or kind != RBF:
-            kernel_values(kind, values, nodes[node], coef0, degree, out)
-            if node == 0 and n_nodes > 1:
-                kernel_values(kind, values, nodes[1] - nodes[0], coef0, degree, factors.reshape(-1))
+        if node and kind == RBF:
+            _multiply_node(factors, node, found)
         else:
-            _multiply(out, factors)
-        _write_node(out, node, n_free, found)
+            kernel_values(kind, values, nodes[node], coef0, degree, out)
+            _write_node(out, node, found)
+    for i in range(p + 1):
+        for node in range(n_nodes):
+            found[i, node, n_free] = 1.0  # for the bias
     return found.reshape((p + 1) * n_nodes, p + 1 + m)
 
 
-@jit()
-def _multiply(out: FloatArray, factors: FloatArray) -> None:
-    flat = factors.reshape(-1)
-    for i in range(len(out)):
-        out[i] *= flat[i]
+@jit(borrows=True)
+def _multiply_node(factors: FloatArray, node: int, out: FloatArray) -> None:
+    """The kernels at a node, from those at the one before."""
+    for i in range(out.shape[0]):
+        for c in range(out.shape[2]):
+            out[i, node, c] = out[i, node - 1, c] * factors[i, c]
 
 
-@jit()
-def _write_node(values: FloatArray, node: int, n_free: int, out: FloatArray) -> None:
-    """The kernels at one node, with ones for the bias."""
+@jit(borrows=True)
+def _write_node(values: FloatArray, node: int, out: FloatArray) -> None:
     width = out.shape[2]
     for i in range(len(out)):
         for c in range(width):
             out[i, node, c] = values[i * width + c]
-        out[i, node, n_free] = 1.0
 
 
-@jit()
+@jit(borrows=True)
 def write_constants(targets: FloatArray, n_free: int, kernels: FloatArray) -> None:
     """Writes what the rows on their bounds add to all values to the lines of the bias."""
     n_nodes = len(kernels) // targets.shape[1]
@@ -215,7 +217,7 @@ def weigh(values: FloatArray, last: FloatArray, n_free: int, shares: FloatArray)
     return found
 
 
-@jit({"contract"})
+@jit({"contract"}, borrows=True)
 def add_line(
     out: FloatArray, a: int, first: int, share: float, lines: FloatArray, line: int
 ) -> None:

@@ -238,7 +238,7 @@ def _prepare_kernels(problem: tuple[Any, ...], jobs: IntArray, K: FloatArray) ->
                 K[c, r, lane] = K[r, c, lane]
 
 
-@jit()
+@jit(borrows=True)
 def _set_bounds(
     positive: bool, bound: float, i: int, lane: int, y: FloatArray, lo: FloatArray, hi: FloatArray
 ) -> None:

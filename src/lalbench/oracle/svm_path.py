@@ -23,7 +23,7 @@ _STEPS = 8
 _FLAGS = {"contract", "reassoc", "nsz"}  # keep NaN and infinity
 
 
-@jit()
+@jit(borrows=True)
 def set_candidate(
     before: FloatArray, box: FloatArray, limits: FloatArray, target: float, bound: float
 ) -> None:
@@ -35,7 +35,7 @@ def set_candidate(
     limits[1, last] = 0.0 if target < 0.0 else np.inf
 
 
-@jit()
+@jit(borrows=True)
 def follow(
     n_free: int,
     lines: FloatArray,
@@ -100,7 +100,7 @@ def follow(
     return count if done else -1
 
 
-@jit({"nnan", "nsz"})
+@jit({"nnan", "nsz"}, borrows=True)
 def _outside(z: FloatArray, limits: FloatArray) -> int:
     count = 0
     for i in range(limits.shape[1]):
@@ -108,7 +108,7 @@ def _outside(z: FloatArray, limits: FloatArray) -> int:
     return count
 
 
-@jit()
+@jit(borrows=True)
 def _among(places: IntArray, count: int, i: int) -> bool:
     found = False
     for a in range(count):
@@ -116,7 +116,7 @@ def _among(places: IntArray, count: int, i: int) -> bool:
     return found
 
 
-@jit()
+@jit(borrows=True)
 def _recheck(
     before: FloatArray,
     box: FloatArray,
@@ -146,7 +146,7 @@ def _recheck(
     return changed
 
 
-@jit(_FLAGS)
+@jit(_FLAGS, borrows=True)
 def _gather(
     n_free: int,
     lines: FloatArray,
@@ -169,7 +169,7 @@ def _gather(
         out[count, last] = -column[a, i] if i <= n_free else column[a, i]
 
 
-@jit(_FLAGS)
+@jit(_FLAGS, borrows=True)
 def _solve(
     before: FloatArray,
     box: FloatArray,
@@ -208,7 +208,7 @@ def _solve(
     return size < np.inf  # not where no row is free
 
 
-@jit()
+@jit(borrows=True)
 def _wanted(before: float, state: float, low: float, high: float, start: float) -> float:
     """What T x has to give, or where x is known, x itself."""
     bound = low if state < 0.0 else high
@@ -221,7 +221,7 @@ def _wanted(before: float, state: float, low: float, high: float, start: float) 
     return bound - (low if before < 0.0 else high)  # from one bound to the other
 
 
-@jit(_FLAGS)
+@jit(_FLAGS, borrows=True)
 def _move(
     a: int, start: FloatArray, columns: FloatArray, x: FloatArray, count: int, z: FloatArray
 ) -> None:
@@ -233,7 +233,7 @@ def _move(
         add_multiple(z, 0, x[b], columns, b * width, width)
 
 
-@jit(_FLAGS)
+@jit(_FLAGS, borrows=True)
 def norm_bound(
     n_free: int,
     before: FloatArray,
@@ -267,12 +267,12 @@ def norm_bound(
     return norm + _trace(S, M, n)
 
 
-@jit()
+@jit(borrows=True)
 def _joined(before: FloatArray, state: FloatArray, i: int) -> bool:
     return before[i] != 0.0 and state[i] == 0.0
 
 
-@jit(_FLAGS)
+@jit(_FLAGS, borrows=True)
 def _trace(S: FloatArray, M: FloatArray, n: int) -> float:
     """Trace of S⁻¹ M, infinite where S is not positive definite."""
     total = 0.0

@@ -134,7 +134,7 @@ def _pairs(
     return done
 
 
-@jit({"contract"})
+@jit({"contract"}, borrows=True)
 def _step(
     slopes: FloatArray, up: float, first: int, down: float, second: int, K: FloatArray
 ) -> None:
@@ -142,7 +142,7 @@ def _step(
         slopes[i] += up * K[first, i] + down * K[second, i]
 
 
-@jit({"nnan", "nsz"})
+@jit({"nnan", "nsz"}, borrows=True)
 def _select(
     K: FloatArray,
     diagonal: FloatArray,
@@ -174,7 +174,7 @@ def _select(
     return first, second, largest - lowest
 
 
-@jit()
+@jit(borrows=True)
 def _bias(lo: FloatArray, hi: FloatArray, beta: FloatArray, gradient: FloatArray) -> float:
     """LIBSVM's: the mean over free coefficients, else the middle of the possible values."""
     total, count = 0.0, 0
