@@ -92,7 +92,9 @@ class Counts:
     def hits(self) -> FloatArray:
         """(m, C) points of each class that are predicted right."""
         if self._positive is not None:
-            return np.ascontiguousarray(np.diagonal(self.confusion, axis1=1, axis2=2))
+            found = self._by_class(self._positive)
+            found[:, 0] = self._labels.support[0] - found[:, 0]
+            return found
         return self._by_class(self._predictions == self._labels.y)
 
     @cached_property

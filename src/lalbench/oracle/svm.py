@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+LabelArray = NDArray[np.int16] | NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
 APPLIES_TO = "it is for scikit-learn's SVC with a linear, poly or rbf kernel, and predictions"
@@ -239,7 +240,7 @@ class _Engine:
         score = self.scorer.score_decisions if self.scorer.n_classes == 2 else self.scorer.score
         return score(own), score(found)
 
-    def _refit(self, rows: _Rows, masks: BoolArray) -> tuple[IntArray, IntArray]:
+    def _refit(self, rows: _Rows, masks: BoolArray) -> tuple[LabelArray, LabelArray]:
         """(S, m) predictions of subsets, and (c, m) with each other row of each added."""
         from lalbench.oracle.svm_refits import refit_subsets
 
@@ -260,7 +261,7 @@ class _Engine:
             )
         return own, found
 
-    def _refit_in_torch(self, rows: _Rows, mask: BoolArray) -> tuple[IntArray, IntArray]:
+    def _refit_in_torch(self, rows: _Rows, mask: BoolArray) -> tuple[LabelArray, LabelArray]:
         """The same of one subset, on the device; what it cannot solve is compiled."""
         from lalbench.oracle.stacked_svm import Subset, predict
         from lalbench.oracle.svm_refits import scaled_gammas

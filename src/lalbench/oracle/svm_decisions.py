@@ -64,15 +64,15 @@ def add_votes(
 
 
 @jit()
-def most_votes(votes: NDArray[np.int16]) -> IntArray:
+def most_votes(votes: NDArray[np.int16]) -> NDArray[np.int16]:
     """(t, m) the first class with most votes, from (K, t, m) votes."""
     n_classes, t, m = votes.shape
-    found, best = np.zeros((t, m), np.int64), np.empty(m, np.int16)
+    found, best = np.zeros((t, m), np.int16), np.empty(m, np.int16)
     for c in range(t):
         best[:] = votes[0, c]
         for label in range(1, n_classes):
             for j in range(m):
                 more = votes[label, c, j] > best[j]
-                found[c, j] = label if more else found[c, j]
+                found[c, j] = np.int16(label) if more else found[c, j]
                 best[j] = max(best[j], votes[label, c, j])
     return found

@@ -120,11 +120,10 @@ def _solve_some(
         coefficients by position and the bias; (c,) bounds of the norm of P, -1.0 where the
         iteration had no end.
     """
-    bounds, place, gammas = problem[4], problem[6], problem[7]
-    n_free, lines, base, before, box, limits, norm = tableau
+    n_free, lines, base = tableau[0], tableau[1], tableau[2]
     n, p, width = len(which), len(order), base.shape[1]
     k, targets = kernels_of(problem, order, n_free, which)
-    shares = shares_of(nodes, gammas[which])
+    shares = shares_of(nodes, problem[7][which])
     weighted = weigh(k, k[:, n_free], n_free, -shares)
     columns, z = np.empty((n, width)), np.empty((n, width))
     np.dot(weighted, lines[: weighted.shape[1]], columns)
@@ -134,7 +133,38 @@ def _solve_some(
     state, found, x = np.empty(p + 2), np.empty(width), np.empty(MOST)
     places, moved = np.empty(MOST, np.int64), np.empty((MOST, width))
     system, other = np.empty((MOST, MOST)), np.empty((MOST, MOST))
-    for a in range(n):
+    _follow_all(
+        problem, order, tableau, which, targets, shares, columns, z, states,
+        state, found, x, places, moved, system, other, beta, norms,
+    )  # fmt: skip
+    return k, beta, norms
+
+
+@jit(borrows=True)
+def _follow_all(
+    problem: tuple[Any, ...],
+    order: IntArray,
+    tableau: Tableau,
+    which: IntArray,
+    targets: FloatArray,
+    shares: FloatArray,
+    columns: FloatArray,
+    z: FloatArray,
+    states: FloatArray,
+    state: FloatArray,
+    found: FloatArray,
+    x: FloatArray,
+    places: IntArray,
+    moved: FloatArray,
+    system: FloatArray,
+    other: FloatArray,
+    beta: FloatArray,
+    norms: FloatArray,
+) -> None:
+    """Writes states, coefficients and bounds of the norm, one machine after the other."""
+    bounds, place = problem[4], problem[6]
+    n_free, lines, _, before, box, limits, norm = tableau
+    for a in range(len(which)):
         row = place[which[a]]
         set_candidate(before, box, limits, targets[a], bounds[row] if row >= 0 else 0.0)
         count = follow(
@@ -145,7 +175,6 @@ def _solve_some(
         if count >= 0:
             _write_solution(n_free, before, box, state, found, places, count, x, beta, a)
             norms[a] = norm_bound(n_free, before, norm, places, count, state, moved, system, other)
-    return k, beta, norms
 
 
 @jit(borrows=True)
@@ -194,27 +223,44 @@ def _decide(
     beta: FloatArray,
 ) -> FloatArray:
     """(c, p + 1 + m) decisions at the rows and the evaluation points; Σ β at that of the bias."""
+    toward, n_free = problem[8], tableau[0]
+    n, width, m = len(which), kernels.shape[1], toward.shape[1]
+    shares = shares_of(nodes, problem[7][which])
+    weighted = weigh(beta, np.ones(n), n_free, shares)
+    values, own = np.empty((n, width)), np.empty((1, m))
+    np.dot(weighted, kernels[: weighted.shape[1]], values)
+    _add_changes(problem, tableau, kernels, shares, which, k, beta, own, values)
+    return values
+
+
+@jit(borrows=True)
+def _add_changes(
+    problem: tuple[Any, ...],
+    tableau: Tableau,
+    kernels: FloatArray,
+    shares: FloatArray,
+    which: IntArray,
+    k: FloatArray,
+    beta: FloatArray,
+    own: FloatArray,
+    values: FloatArray,
+) -> None:
+    """Adds what rows that left their bound, the candidate and the bias change."""
     options, place, gammas, toward = problem[0], problem[6], problem[7], problem[8]
     kind, coef0, degree = options
     n_free, before, box = tableau[0], tableau[3], tableau[4]
-    n, p, m = len(which), len(before) - 2, toward.shape[1]
-    shares = shares_of(nodes, gammas[which])
-    weighted = weigh(beta, np.ones(n), n_free, shares)
-    values, own = np.empty((n, p + 1 + m)), np.empty((1, m))
-    np.dot(weighted, kernels[: weighted.shape[1]], values)
-    for a in range(n):
+    p, n_nodes = len(before) - 2, shares.shape[1]
+    for a in range(len(which)):
         for i in range(n_free + 1, p + 1):
             change = beta[a, i] - (box[0, i] if before[i] < 0.0 else box[1, i])
             if change != 0.0:
-                for node in range(len(nodes)):
-                    add_line(values, a, 0, shares[a, node] * change, kernels, i * len(nodes) + node)
+                for node in range(n_nodes):
+                    add_line(values, a, 0, shares[a, node] * change, kernels, i * n_nodes + node)
         if place[which[a]] >= 0 and beta[a, p + 1] != 0.0:
             kernel_values(kind, toward[place[which[a]]], gammas[which[a]], coef0, degree, own[0])
             add_line(values, a, p + 1, beta[a, p + 1], own, 0)
             add_line(values, a, 0, beta[a, p + 1], k[:, : p + 1], a)
-    for a in range(n):
         total = values[a, n_free]
         for c in range(values.shape[1]):
             values[a, c] += beta[a, n_free]
         values[a, n_free] = total
-    return values

@@ -180,16 +180,30 @@ def kernels_of(
 
     Kernels and targets (c,) are 0 for machines without.
     """
+    found, targets = np.zeros((len(which), len(order) + 2)), np.zeros(len(which))
+    columns, line = np.empty(len(order), np.int64), np.zeros(len(order) + 2)
+    _write_kernels(problem, order, n_free, which, columns, line, found, targets)
+    return found, targets
+
+
+@jit(borrows=True)
+def _write_kernels(
+    problem: tuple[Any, ...],
+    order: IntArray,
+    n_free: int,
+    which: IntArray,
+    columns: IntArray,
+    line: FloatArray,
+    out: FloatArray,
+    targets: FloatArray,
+) -> None:
     options, between, itself, positive, inside, place, gammas = (
         problem[0], problem[1], problem[2], problem[3], problem[5], problem[6], problem[7],
     )  # fmt: skip
     kind, coef0, degree = options
     p = len(order)
-    columns = np.empty(p, np.int64)
     for r in range(p):
         columns[r] = inside[order[r]]
-    found, targets = np.zeros((len(which), p + 2)), np.zeros(len(which))
-    line = np.zeros(p + 2)
     for a in range(len(which)):
         x = place[which[a]]
         if x >= 0:
@@ -199,9 +213,8 @@ def kernels_of(
             for r in range(n_free, p):
                 line[r + 1] = between[columns[r], x]
             line[p + 1] = itself[x]
-            kernel_values(kind, line, gammas[which[a]], coef0, degree, found[a])
-            found[a, n_free] = 1.0
-    return found, targets
+            kernel_values(kind, line, gammas[which[a]], coef0, degree, out[a])
+            out[a, n_free] = 1.0
 
 
 @jit()

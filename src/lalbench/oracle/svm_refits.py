@@ -36,7 +36,7 @@ def refit_subsets(
     masks: BoolArray,
     gamma: float,
     n_classes: int,
-) -> tuple[IntArray, IntArray, int]:
+) -> tuple[NDArray[np.int16], NDArray[np.int16], int]:
     """Predictions of the refits of S subsets.
 
     Args:
@@ -53,13 +53,13 @@ def refit_subsets(
         n_classes: K.
 
     Returns:
-        (S, m) int64 predicted labels of the subsets; (c, m) with each of the other rows of each
+        (S, m) int16 predicted labels of the subsets; (c, m) with each of the other rows of each
         added, in the order of subsets and rows; number of machines that were not solved.
     """
     m, n_failed, done = kernels[2].shape[1], 0, 0
     own, found = (
-        np.empty((len(masks), m), np.int64),
-        np.empty((masks.size - np.sum(masks), m), np.int64),
+        np.empty((len(masks), m), np.int16),
+        np.empty((masks.size - np.sum(masks), m), np.int16),
     )
     for subset in range(len(masks)):
         inside, outside = np.flatnonzero(masks[subset]), np.flatnonzero(~masks[subset])
