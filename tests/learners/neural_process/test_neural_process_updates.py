@@ -10,7 +10,7 @@ import torch
 
 from lalbench.errors import UserError
 from lalbench.learners.neural_process import AttentiveNeuralProcess, TrainingOptions
-from lalbench.learners.neural_process.compiled import CompiledUpdate
+from lalbench.learners.neural_process.compiled import WIDE_SPREAD, CompiledUpdate
 from lalbench.learners.neural_process.kernels import LANES
 from lalbench.learners.neural_process.network import SAFE_SPREAD
 from lalbench.learners.neural_process.problems import Problems, group_by_size
@@ -19,7 +19,9 @@ from lalbench.learners.neural_process.training import run_epochs, train, train_m
 
 EXACT = 1e-10
 N_FEATURES = 3
-KINDS = ["shared", "labels", "large_logits", "rewards", "own_points"]
+KINDS = ["shared", "labels", "large_logits", "huge_logits", "rewards", "own_points"]
+FACTORS = {"large_logits": 20.0, "huge_logits": 300.0}
+"""On the queries: logits too far apart for single, and for double precision."""
 
 
 def make_problems(
@@ -53,8 +55,7 @@ def make_network(
     with torch.no_grad():
         for part in network.parameters():
             part.add_(0.1 * torch.randn(part.shape, generator=generator, dtype=torch.float64))
-        if kind == "large_logits":
-            network.query.weight.mul_(300)
+        network.query.weight.mul_(FACTORS.get(kind, 1.0))
     return network
 
 
@@ -88,7 +89,9 @@ def assert_close(found: torch.Tensor, expected: torch.Tensor) -> None:
 @pytest.mark.parametrize("n", [15, 16, 40])
 def test_compiled_gradient_is_torchs(kind: str, n: int) -> None:
     problems, network = make_problems(kind, 120, n), make_network(kind)
-    assert (network.logit_spread(problems.points).max() > SAFE_SPREAD) == (kind == "large_logits")
+    spread = network.logit_spread(problems.points).max()
+    assert (spread > SAFE_SPREAD) == (kind in FACTORS)
+    assert (spread > WIDE_SPREAD) == (kind == "huge_logits")
     groups = group_by_size(problems)
     assert max(group.targets.numel() for group in groups) > LANES  # more than one block
     update = CompiledUpdate(network, problems, groups, 64)
@@ -100,6 +103,24 @@ def test_compiled_gradient_is_torchs(kind: str, n: int) -> None:
             expected, gradient = expected_loss_and_gradient(network, problems, rows)
             assert loss == pytest.approx(expected, rel=EXACT)
             assert_close(found, gradient)
+
+
+def test_far_logits_of_a_network_in_single_precision() -> None:
+    """Its exponentials underflow in single precision; its gradient does not suffer."""
+    problems, network = make_problems("shared", 120, 40), make_network("large_logits")
+    narrow = copy.deepcopy(network).to(torch.float32)
+    assert SAFE_SPREAD < network.logit_spread(problems.points).max() < WIDE_SPREAD
+    given = make_problems("shared", 120, 40, dtype=torch.float32)
+    groups = group_by_size(given)
+    update = CompiledUpdate(narrow, given, groups, 64)
+    for position, group in enumerate(groups):
+        rows = list(range(len(group.rows)))
+        loss = update.gradient(position, rows)
+        found = torch.cat([part.grad.flatten() for part in narrow.parameters()])
+        expected, gradient = expected_loss_and_gradient(network, problems, group.rows.tolist())
+        assert loss == pytest.approx(expected, rel=1e-4)
+        largest = gradient.abs().max().item()
+        torch.testing.assert_close(found.double(), gradient, rtol=0, atol=1e-3 * largest)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -122,7 +143,7 @@ def test_stacked_gradients_are_those_of_each_model(kind: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "dtype", "tolerance"),
     [(kind, torch.float64, 1e-9) for kind in KINDS]
-    + [(kind, torch.float32, 1e-4) for kind in KINDS if kind != "large_logits"],
+    + [(kind, torch.float32, 1e-4) for kind in KINDS if kind not in FACTORS],
 )
 def test_training_at_once_is_training_alone(
     kind: str, dtype: torch.dtype, tolerance: float

@@ -100,7 +100,7 @@ def shifted_logits(key: Any, query: Any, n_points: int, logits: Any) -> float:
         logits: (heads, lanes, lanes); rows behind the n points get -infinity.
 
     Returns:
-        the largest distance below 0 of a real pair.
+        the largest distance below 0 in the rows of points.
     """
     n_heads, n_lanes = logits.shape[0], logits.shape[1]
     depth = len(key) // n_heads
@@ -123,7 +123,7 @@ def shifted_logits(key: Any, query: Any, n_points: int, logits: Any) -> float:
             for lane in range(n_lanes):
                 table[point, lane] = (table[point, lane] - highest[lane]) * scale
         table[n_points:] = kind(-np.inf)
-        for lane in range(n_points):
+        for lane in range(n_lanes):
             spread = max(spread, (highest[lane] - lowest[lane]) * scale)
     return float(spread)
 
@@ -134,6 +134,7 @@ def attend(exponentials: Any, value: Any, context: Any, attended: Any) -> None:
 
     Args:
         exponentials: (heads, lanes, lanes) of context point and target; 0 behind the n points.
+            These and the averages may have a wider type than the values.
         value: (width, lanes).
         context: (B, length) int64 positions, padded with "no point"; length a multiple of 4.
         attended: (heads, B or more, depth + 1, lanes) gets the averages and, in its last row, the
@@ -141,12 +142,12 @@ def attend(exponentials: Any, value: Any, context: Any, attended: Any) -> None:
     """
     n_heads, n_lanes = exponentials.shape[0], exponentials.shape[2]
     depth = len(value) // n_heads
-    one = value.dtype.type(1)
+    one, zero = attended.dtype.type(1), attended.dtype.type(0)
     for head in range(n_heads):
         table = exponentials[head]
         for problem in range(len(context)):
             found = attended[head, problem]
-            found[:] = value.dtype.type(0)
+            found[:] = zero
             for start in range(0, context.shape[1], 4):
                 c0, c1 = context[problem, start], context[problem, start + 1]
                 c2, c3 = context[problem, start + 2], context[problem, start + 3]
@@ -238,29 +239,31 @@ def attend_backward(
     """
     n_heads, n_lanes = exponentials.shape[0], exponentials.shape[2]
     depth = len(value) // n_heads
-    sums = np.empty((depth + 1) * n_lanes, value.dtype)
+    sums = np.empty((depth + 1) * n_lanes, d_attended.dtype)
+    slope = np.empty(n_lanes, d_attended.dtype)
+    zero = d_attended.dtype.type(0)
     rows = d_attended.reshape(n_heads, d_attended.shape[1], (depth + 1) * n_lanes)
     for head in range(n_heads):
         for point in range(len(problems)):
-            sums[:] = value.dtype.type(0)
+            sums[:] = zero
             for start in range(0, lengths[point], 4):
                 b0, b1 = problems[point, start], problems[point, start + 1]
                 b2, b3 = problems[point, start + 2], problems[point, start + 3]
                 d0, d1, d2, d3 = rows[head, b0], rows[head, b1], rows[head, b2], rows[head, b3]
                 for place in range(len(sums)):
                     sums[place] += d0[place] + d1[place] + d2[place] + d3[place]
-            known, slope = exponentials[head, point], d_logits[head, point]
+            known, found = exponentials[head, point], d_logits[head, point]
             slope[:] = sums[depth * n_lanes :]
             for row in range(depth):
                 factor = value[head * depth + row, point]
                 of_row = sums[row * n_lanes : (row + 1) * n_lanes]
-                along = value.dtype.type(0)
+                along = zero
                 for lane in range(n_lanes):
                     slope[lane] += factor * of_row[lane]
                     along += of_row[lane] * known[lane]
                 d_value[head * depth + row, point] = along
             for lane in range(n_lanes):
-                slope[lane] *= known[lane]
+                found[lane] = slope[lane] * known[lane]
 
 
 @compiled

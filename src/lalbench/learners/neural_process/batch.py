@@ -76,14 +76,19 @@ class Space(NamedTuple):
             d_attended=zeros(*sums),
         )
 
+    def widened(self) -> Space:
+        """The same arrays, but exponentials and what is summed with them in double precision."""
+        names = ("exponentials", "attended", "d_attended")
+        return self._replace(**{name: np.zeros(getattr(self, name).shape) for name in names})
+
 
 @compiled
 def prepare(w: Weights, space: Space, n_points: int) -> float:
     """Encodes all points and leaves shifted logits in ``space.exponentials``.
 
     Returns:
-        the largest distance of a logit from its maximum: beyond some tens the exponentials of a
-        problem may all underflow.
+        the largest distance of a logit from its maximum: far beyond it all exponentials of a
+        problem may underflow.
     """
     points = space.points
     encode(w, space.x, space.given, space.y_hidden, points, space.wide)
@@ -119,7 +124,7 @@ def gradient_of_batch(
     attend(space.exponentials, points[6], context, space.attended)
     d_points[0] = points.dtype.type(0)
     for head in range(n_heads):
-        space.d_attended[head, : n_problems + 1] = points.dtype.type(0)
+        space.d_attended[head, : n_problems + 1] = space.d_attended.dtype.type(0)
     place = targets.reshape(-1)
     offset = place + np.repeat(np.arange(n_problems) * stride, targets.shape[1])
     total = decode_targets(w, g, space, place, offset, improvements.reshape(-1))

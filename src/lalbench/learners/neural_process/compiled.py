@@ -4,8 +4,9 @@ Between two matrix products torch reads and writes every activation from and to 
 operation, and keeps a record of some 150 operations per update. Here a block of targets goes
 through the whole network and back while its activations stay in the cache.
 
-Problems with points of their own or with rewards share no keys and values; their gradients, and
-those of a network whose attention logits are too far apart, come from torch.
+Exponentials of attention logits that are far apart are summed in double precision, lest all of a
+problem underflow. Problems with points of their own or with rewards share no keys and values; their
+gradients, and those of a network whose logits are too far apart even so, come from torch.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from lalbench.learners.neural_process.loss import gaussian_loss
 from lalbench.learners.neural_process.network import SAFE_SPREAD, AttentiveNeuralProcess
 from lalbench.learners.neural_process.problems import Batch, Group, Problems
 
+WIDE_SPREAD = 600.0
+"""Like ``SAFE_SPREAD``, in double precision."""
 _CONSTANT = 0.5 * math.log(2 * math.pi)
 
 
@@ -52,6 +55,7 @@ class CompiledUpdate:
         self._step = 0
         self._n_points = problems.points.shape[1]
         self._space: Space | None = None
+        self._wide: Space | None = None
         if len(problems.points) == 1 and problems.rewards is None:
             largest = min(batch_size, max(len(group.rows) for group in groups))
             self._space = Space.of(
@@ -76,10 +80,9 @@ class CompiledUpdate:
     def gradient(self, position: int, rows: list[int]) -> float:
         """The loss of a batch; its gradient is then in ``grad`` of the network's parameters."""
         self._gradient[:] = 0
-        group, space = self._groups[position], self._space
-        if space is None or prepare(self._weights, space, self._n_points) > SAFE_SPREAD:
+        group, space = self._groups[position], self._prepared()
+        if space is None:
             return self._gradient_by_torch(group, rows)
-        np.exp(space.exponentials, out=space.exponentials)
         targets = group.targets.numpy()[rows]
         total = gradient_of_batch(
             self._weights,
@@ -91,6 +94,21 @@ class CompiledUpdate:
             group.improvements.numpy()[rows],
         )
         return total / targets.size + _CONSTANT
+
+    def _prepared(self) -> Space | None:
+        """The space after everything that all problems share; None where torch has to do it."""
+        if self._space is None:
+            return None
+        logits = self._space.exponentials
+        spread = prepare(self._weights, self._space, self._n_points)
+        if spread <= SAFE_SPREAD:
+            np.exp(logits, out=logits)
+            return self._space
+        if not spread <= WIDE_SPREAD:
+            return None
+        self._wide = self._wide or self._space.widened()
+        np.exp(logits, out=self._wide.exponentials, dtype=np.float64)
+        return self._wide
 
     def _gradient_by_torch(self, group: Group, rows: list[int]) -> float:
         """:meth:`gradient` for any problems and any weights."""
