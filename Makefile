@@ -48,11 +48,11 @@ format: dev ## rewrite the sources in the house format
 schema: install ## write workflow/schemas/study.schema.json from the study model
 	python -m lalbench schema --output workflow/schemas/study.schema.json
 
-PAPER = studies/npal-tabular.yaml studies/npal-mnist.yaml
-
 reproduction: install ## run the published studies and compare them with the paper
-	set -e; for study in $(PAPER); do snakemake --config study=$$study --cores $(CORES) $(ARGS); done
-	python -m lalbench reproduction $(PAPER) --output docs/reproduction.md
+	snakemake --config study=studies/npal-tabular.yaml --cores $(CORES) $(ARGS)
+	python -m lalbench reproduction studies/npal-tabular.yaml --output docs/reproduction.md
+	snakemake --config study=studies/npal-mnist.yaml --cores $(CORES) $(ARGS)
+	python -m lalbench reproduction studies/npal-mnist.yaml --output docs/reproduction-mnist.md
 
 readme-figure: install ## run the default study and copy its figure into the manual
 	snakemake --cores $(CORES) $(ARGS)

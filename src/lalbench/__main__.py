@@ -185,7 +185,7 @@ def _reproduction(options: argparse.Namespace) -> None:
     studies = [load_study(path, check_names=False) for path in options.studies]
     if options.results:
         studies = [study.model_copy(update={"results": options.results}) for study in studies]
-    write_reproduction([study.folder for study in studies], options.reference, options.output)
+    write_reproduction(studies, options.reference, options.output)
 
 
 def _parser() -> argparse.ArgumentParser:

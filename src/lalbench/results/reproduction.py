@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from lalbench import files
-from lalbench.config import Figures
+from lalbench.config import Figures, Study
 from lalbench.errors import UserError
 from lalbench.results import published as pub
 from lalbench.results.render import number
@@ -29,13 +29,11 @@ DIGITS = {"auac": 3, "rank": 2}
 
 
 INTRO = (
-    "This page is written by `python -m lalbench reproduction` from the trials of "
-    "[studies/npal-tabular.yaml](../studies/npal-tabular.yaml) and "
-    "[studies/npal-mnist.yaml](../studies/npal-mnist.yaml) and the published numbers in "
-    "[studies/reference](../studies/reference/README.md). The protocol is `published`: the "
-    "conventions of the authors' released code ([protocols](protocols.md)). Paper: T. Bakker, H. "
-    "van Hoof, M. Welling, *Learning Objective-Specific Active Learning Strategies with Attentive "
-    "Neural Processes*, 2023."
+    "This page is written by `python -m lalbench reproduction` from the trials of {studies} and "
+    "the published numbers in [studies/reference](../studies/reference/README.md). The protocol "
+    "is `published`: the conventions of the authors' released code ([protocols](protocols.md)). "
+    "Paper: T. Bakker, H. van Hoof, M. Welling, *Learning Objective-Specific Active Learning "
+    "Strategies with Attentive Neural Processes*, 2023."
 )
 
 FIGURE_CAPTION = (
@@ -48,6 +46,21 @@ RECOMPUTED = (
     "prints two, and rows that the paper does not have: the two HAL strategies with the directions "
     "of their paper (`…_correct`), the oracle on the reward set, and fits without active learning "
     "on the annotated set and on annotated and reward set together."
+)
+
+CURVES = (
+    "Scores at every step of runs that draw no random numbers, on waveform, against the same "
+    "implementation. Equal means equal to six decimals."
+)
+
+LEGENDS = (
+    "Mean AUACs with three decimals. `al_average`: mean over the strategies of the paper without "
+    "random, oracle and neural process; `best_al`: the best of them."
+)
+
+RANKS = (
+    "Rank of the mean AUAC over the three UCI sets. A rank agrees if it is at most one place in "
+    "one data set off; ranks hang on differences of a few thousandths."
 )
 
 RULES = """## What counts as agreement
@@ -67,8 +80,12 @@ all nine runs are counted. Standard deviations (ddof 0) are printed, not judged.
 
 @dataclass(frozen=True)
 class Comparison:
-    """All published numbers with ours: ``pub.compare`` of each file, and the single curves."""
+    """Published numbers with ours: ``pub.compare`` of each file, and the single curves.
 
+    Of every data set and classifier of the studies, run or not.
+    """
+
+    studies: tuple[str, ...]
     tables: pd.DataFrame
     recomputed: pd.DataFrame
     figures: pd.DataFrame
@@ -77,11 +94,11 @@ class Comparison:
     software: tuple[dict[str, str], ...]
 
 
-def write_reproduction(results_dirs: Sequence[Path], reference_dir: Path, output: Path) -> None:
+def write_reproduction(studies: Sequence[Study], reference_dir: Path, output: Path) -> None:
     """Writes the comparison as Markdown, with its figure beside it.
 
     Args:
-        results_dirs: ``results/npal-tabular``, and further studies of the paper.
+        studies: studies of the paper.
         reference_dir: folder with the published numbers (``studies/reference``).
         output: the Markdown file; the figure goes to a folder of the same name beside it. The same
             trials give the same bytes.
@@ -90,30 +107,48 @@ def write_reproduction(results_dirs: Sequence[Path], reference_dir: Path, output
         CorruptFileError: a trial file that cannot be read or contradicts others.
         UserError: no trial, or a reference file is missing.
     """
-    found = compare_all(results_dirs, reference_dir)
+    found = compare_all(studies, reference_dir)
     with drawing():
         figure = agreement_figure(found.tables)
     save(figure, output.with_suffix(""), "agreement", Figures(formats=["svg"]))
     files.write_text(output, document(found, f"{output.stem}/agreement.svg"))
 
 
-def compare_all(results_dirs: Sequence[Path], reference_dir: Path) -> Comparison:
+def compare_all(studies: Sequence[Study], reference_dir: Path) -> Comparison:
     """Reads trials and published numbers and compares them (errors as the function above)."""
-    ours = pub.Results.of(*results_dirs)
+    ours = pub.Results.of(*[study.folder for study in studies])
+    places = {
+        (dataset.label, classifier.label)
+        for study in studies
+        for dataset in study.datasets
+        for classifier in study.classifiers
+    }
     figures = _read(reference_dir, "npal_figures.csv")
     cells = ours.cells
     derived = [pub.legend_cells(cells), pub.rank_cells(cells, figures[figures["metric"] == "rank"])]
     tables = _read(reference_dir, "npal_published.csv")
     figures["std"] = figures["std"].fillna(_table_std(tables, figures))
     with_derived = pd.concat([cells, *[part for part in derived if len(part)]], ignore_index=True)
+    recomputed = _read(reference_dir, "npal_recomputed.csv")
+    golden = _read(reference_dir, "npal_curves_waveform.csv")
     return Comparison(
-        tables=pub.compare(tables, cells),
-        recomputed=pub.compare(_read(reference_dir, "npal_recomputed.csv"), cells),
-        figures=pub.compare(figures, with_derived),
-        curves=pub.curve_agreement(_read(reference_dir, "npal_curves_waveform.csv"), ours.curves),
+        studies=tuple(study.study for study in studies),
+        tables=pub.compare(_within(places, tables), cells),
+        recomputed=pub.compare(_within(places, recomputed), cells),
+        figures=pub.compare(_within(places, figures), with_derived),
+        curves=pub.curve_agreement(_within(places, golden), ours.curves),
         reasons=_read(reference_dir, "npal_reasons.csv"),
         software=ours.software,
     )
+
+
+def _within(places: Collection[tuple[str, str]], published: pd.DataFrame) -> pd.DataFrame:
+    """The rows of (data set, classifier) in ``places``; those of no data set need all UCI sets."""
+    inside = [
+        all((name, classifier) in places for name in ([dataset] if dataset else pub.UCI))
+        for dataset, classifier in zip(published["dataset"], published["classifier"], strict=True)
+    ]
+    return published[inside].reset_index(drop=True)
 
 
 def _read(folder: Path, name: str) -> pd.DataFrame:
@@ -135,9 +170,10 @@ def _table_std(tables: pd.DataFrame, figures: pd.DataFrame) -> pd.Series:
 def document(found: Comparison, figure: str) -> str:
     """The whole page; ``figure`` is the path of the figure from there."""
     by_metric = dict(list(found.figures.groupby("metric", sort=False)))
+    links = [f"[studies/{name}.yaml](../studies/{name}.yaml)" for name in found.studies]
     parts = [
         "# Reproduction of Bakker et al. (2023)",
-        INTRO,
+        INTRO.format(studies=" and ".join(links)),
         _headline(found),
         _versions(found),
         _overview(found),
@@ -147,26 +183,19 @@ def document(found: Comparison, figure: str) -> str:
         "## The tables, side by side",
         "Ours (published); ✓ agrees, ✗ differs, … fewer than nine runs, – not run.",
         *_tables(found.tables),
-        "## Cells with three decimals",
-        RECOMPUTED,
-        *_tables(found.recomputed, by=("classifier",)),
-        "## Single runs",
-        "Scores at every step of runs that draw no random numbers, on waveform, against the same "
-        "implementation. Equal means equal to six decimals.",
-        _curves(found.curves),
-        "## Legends of the figures",
-        "Mean AUACs with three decimals. `al_average`: mean over the strategies of the paper "
-        "without random, oracle and neural process; `best_al`: the best of them.",
-        *_tables(by_metric["auac"], by=("figure",)),
-        "## Mean ranks (Figs 4 and 13)",
-        "Rank of the mean AUAC over the three UCI sets. A rank agrees if it is at most one place "
-        "in one data set off; ranks hang on differences of a few thousandths.",
-        *_tables(by_metric["rank"], by=("figure",)),
-        "## Where we differ, and why",
-        _differences(found),
-        "## Not run",
-        _not_run(found),
     ]
+    if len(found.recomputed):
+        parts += ["## Cells with three decimals", RECOMPUTED]
+        parts += _tables(found.recomputed, by=("classifier",))
+    if len(found.curves):
+        parts += ["## Single runs", CURVES, _curves(found.curves)]
+    if "auac" in by_metric:
+        parts += ["## Legends of the figures", LEGENDS]
+        parts += _tables(by_metric["auac"], by=("figure",))
+    if "rank" in by_metric:
+        parts += ["## Mean ranks (Figs 4 and 13)", RANKS]
+        parts += _tables(by_metric["rank"], by=("figure",))
+    parts += ["## Where we differ, and why", _differences(found), "## Not run", _not_run(found)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -200,11 +229,13 @@ def _overview(found: Comparison) -> str:
     names = ("**all tables**", "cells with three decimals", "legends and ranks")
     every = (found.tables, found.recomputed, found.figures)
     for name, part in zip(names, every, strict=True):
-        rows.append([name, "", *_counted(part).values()])
+        if len(part):
+            rows.append([name, "", *_counted(part).values()])
     curves = found.curves
-    missing = int((curves["curves"] - curves["run"]).sum())
-    same = int(curves["identical"].sum())
-    rows.append(["single runs", "waveform", same, int(curves["run"].sum()) - same, 0, missing])
+    if len(curves):
+        missing = int((curves["curves"] - curves["run"]).sum())
+        same = int(curves["identical"].sum())
+        rows.append(["single runs", "waveform", same, int(curves["run"].sum()) - same, 0, missing])
     return _pipe(["", "content", "agree", "differ", "incomplete", "not run"], rows)
 
 
@@ -314,7 +345,7 @@ def _not_run(found: Comparison) -> str:
         reasons = {reason(row, found.reasons) for _, row in part.iterrows()}
         whole = len(part) == int((found.tables["table"] == table).sum())
         names = ", ".join(f"`{name}`" for name in dict.fromkeys(part["strategy"]))
-        why = " ".join(sorted(reasons)) if classifier == "resnet18" or dataset == "mnist" else ""
+        why = " ".join(sorted(reasons)) if classifier == "resnet18" else ""
         cells = f"all {len(part)}" if whole else str(len(part))
         rows.append([f"Table {table}", f"{dataset}, {classifier}", cells, names, why])
     rows.sort(key=lambda row: int(row[0].split()[1]))
