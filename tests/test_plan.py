@@ -52,9 +52,19 @@ def finish(made: Study, cell: grid.Cell, block: grid.Block, seconds: float) -> N
 
 def test_nothing_done_yet(tmp_path: Path) -> None:
     text = plan.describe(study(tmp_path))
-    assert "6 trials in 4 jobs; 0 trials in 0 jobs are done" in text
+    assert "6 trials in 4 jobs; 0 trials in 0 jobs done" in text
     assert "4 jobs: time unknown, nothing was measured here yet" in text
     assert "3 seed pairs are no multiple of blocks.cheap = 2" in text
+
+
+def test_a_device_that_is_not_here_is_noted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for present in (False, True):
+        monkeypatch.setattr(plan, "has_cuda", lambda found=present: found)
+        asked = plan.describe(study(tmp_path, compute={"device": "cuda"}))
+        assert ("no CUDA device" in asked) == (not present)
+        assert "CUDA" not in plan.describe(study(tmp_path))
 
 
 def test_estimate_from_earlier_jobs(tmp_path: Path) -> None:
@@ -63,8 +73,8 @@ def test_estimate_from_earlier_jobs(tmp_path: Path) -> None:
     finish(made, *every[0], seconds=60.0)
     text = plan.describe(made)
     assert every[0][0].strategy == "random"
-    assert "2 trials in 1 jobs are done" in text
-    assert "1 jobs: about 1.0 minutes on one core by earlier runs" in text
+    assert "2 trials in 1 job done" in text
+    assert "1 job: about 1.0 minutes on one core by earlier runs" in text
     assert "2 jobs: time unknown" in text
     assert "declared" not in text
 
@@ -91,7 +101,7 @@ def test_an_oracle_over_few_candidates_is_declared_before_the_data_are_there(
     assert (done.refits, done.trainings) == (4 * 31, 0)
     text = plan.describe(made)
     # three seed pairs in one job
-    assert "1 jobs: very roughly" in text
+    assert "1 job: very roughly" in text
     assert "by declared costs, not by measurement (372 refits)" in text
     assert "earlier runs" not in text
     assert "unknown" not in text
@@ -108,7 +118,7 @@ def test_a_pool_is_counted_once_the_data_are_fetched(tmp_path: Path) -> None:
     sizes = {"test": 20, "reward": 12, "annotated": 10}
     made = study(tmp_path, strategies=["reward_oracle"], steps=2, sizes=sizes)
     assert work(made) is None
-    assert "1 jobs: time unknown" in plan.describe(made)
+    assert "1 job: time unknown" in plan.describe(made)
     # wine has 59, 71 and 48 rows: balanced keeps 48 each, and 102 are left for the pool
     fetch(made, np.repeat([0, 1, 2], [59, 71, 48]))
     done = work(made)
@@ -175,8 +185,8 @@ def test_measured_and_declared_stand_apart(tmp_path: Path) -> None:
     every = list(grid.jobs(made))
     finish(made, *every[0], seconds=60.0)
     lines = plan.describe(made).splitlines()
-    assert lines[2] == "1 jobs: about 1.0 minutes on one core by earlier runs"
-    assert lines[3].startswith("1 jobs: very roughly 0.0 minutes on one core by declared costs")
+    assert lines[2] == "1 job: about 1.0 minutes on one core by earlier runs"
+    assert lines[3].startswith("1 job: very roughly a minute on one core by declared costs")
     assert lines[4] == "2 jobs: time unknown, nothing was measured here yet"
 
 

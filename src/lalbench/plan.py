@@ -6,6 +6,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from lalbench import declared, grid, records
+from lalbench.compute import has_cuda
 from lalbench.config import Study
 
 Job = tuple[grid.Cell, grid.Block]
@@ -29,7 +30,8 @@ def describe(study: Study) -> str:
         f"study {study.study} ({study.protocol}): {len(study.datasets)} data sets × "
         f"{len(study.settings)} settings × {len(study.classifiers)} classifiers × "
         f"{len(study.strategies)} strategies × {seeds} seed pairs",
-        f"{trials} trials in {len(every)} jobs; {cached} trials in {len(finished)} jobs are done",
+        f"{_count(trials, 'trial')} in {_count(len(every), 'job')}; "
+        f"{_count(cached, 'trial')} in {_count(len(finished), 'job')} done",
         *_estimate(study, todo),
         *_notes(study),
     ]
@@ -52,14 +54,15 @@ def _estimate(study: Study, todo: list[Job]) -> list[str]:
         seconds = sum(
             means[cell.classifier, cell.strategy] * len(block.pairs) for cell, block in known
         )
-        lines.append(f"{len(known)} jobs: about {_minutes(seconds)} on one core by earlier runs")
+        count = _count(len(known), "job")
+        lines.append(f"{count}: about {_minutes(seconds)} on one core by earlier runs")
     works = declared.trials(study, [cell for cell, _ in others])
     rough = [(works[cell], len(block.pairs)) for cell, block in others if works[cell] is not None]
     if rough:
         lines.append(_rough(rough))
     if len(others) > len(rough):
-        count = len(others) - len(rough)
-        lines.append(f"{count} jobs: time unknown, nothing was measured here yet")
+        count = _count(len(others) - len(rough), "job")
+        lines.append(f"{count}: time unknown, nothing was measured here yet")
     return lines
 
 
@@ -68,14 +71,21 @@ def _rough(parts: list[tuple[declared.Work | None, int]]) -> str:
     refits = sum(work.refits * trials for work, trials in parts if work)
     trainings = sum(work.trainings * trials for work, trials in parts if work)
     seconds = sum(work.seconds * trials for work, trials in parts if work)
-    what = f"{refits:,} refits" + (f", {trainings:,} trainings" if trainings else "")
+    what = _count(refits, "refit") + (f", {_count(trainings, 'training')}" if trainings else "")
     return (
-        f"{len(parts)} jobs: very roughly {_minutes(seconds)} on one core by declared costs, "
-        f"not by measurement ({what})"
+        f"{_count(len(parts), 'job')}: very roughly {_minutes(seconds)} on one core by declared "
+        f"costs, not by measurement ({what})"
     )
 
 
+def _count(number: int, what: str) -> str:
+    """A number with its noun: "1 job", "12,000 refits"."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 def _minutes(seconds: float) -> str:
+    if seconds < 60:
+        return "a minute"
     return f"{seconds / 60:.1f} minutes" if seconds < 2 * 3600 else f"{seconds / 3600:.0f} hours"
 
 
@@ -96,7 +106,13 @@ def _measured_seconds(results: Path) -> dict[tuple[str, str], float]:
 def _notes(study: Study) -> list[str]:
     seeds = len(grid.pairs(study))
     costs = {cell.cost_class for cell in grid.cells(study)}
-    return [
+    notes = []
+    if study.compute.device == "cuda" and not has_cuda():
+        notes.append(
+            "note: compute.device is cuda, and this machine has no CUDA device that torch can use: "
+            "the jobs need one where they run"
+        )
+    return notes + [
         f"note: {seeds} seed pairs are no multiple of blocks.{cost} = {size}; when seeds are "
         "added, the last block is written again from its cached trials"
         for cost in sorted(costs)
