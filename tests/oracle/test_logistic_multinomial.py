@@ -136,3 +136,26 @@ def test_what_is_given_up_gets_the_same_scores_or_is_an_error(monkeypatch):
     monkeypatch.setattr("lalbench.classifiers.newton._HALVINGS", 0)
     with pytest.raises(NotConvergedError):
         oracle.improvements(*args)
+
+
+@pytest.mark.parametrize("objective", ["weighted_accuracy", "log_loss"])
+def test_candidates_of_a_new_class_share_one_fit(objective, monkeypatch):
+    X, y = problem(7, 60, 6, 4)
+    mask = (np.arange(60) < 30) & (y != 3)
+    n_new = int((y[~mask] == 3).sum())
+    assert n_new > 8
+    scorer = scorer_of(7, 6, 4, objective)
+    fits = []
+    fit = logistic_multinomial.fit_multinomial
+
+    def counted(*given):
+        fits.append(len(given[0]))
+        return fit(*given)
+
+    monkeypatch.setattr(logistic_multinomial, "fit_multinomial", counted)
+    found = oracle.refit_scores("logistic_regression", X, y, mask[None], scorer)
+    assert len(fits) == 2  # the subset, and the subset with one candidate of the new class
+    expected = oracle.refit_scores(
+        "logistic_regression", X, y, mask[None], scorer, engine="reference"
+    )
+    np.testing.assert_allclose(found.scores, expected.scores, rtol=1e-7)

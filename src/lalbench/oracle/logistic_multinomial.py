@@ -1,8 +1,10 @@
 """Refits of logistic regression with any number of classes.
 
 A refit has the classes that its rows of positive weight show; a subset and its candidates of these
-classes share a factorisation (:mod:`lalbench.oracle.softmax_refine`). Candidates of another class,
-and what does not converge there, are fitted one by one (:mod:`lalbench.classifiers.newton`). Of two
+classes share a factorisation (:mod:`lalbench.oracle.softmax_refine`). Candidates of a class that
+the subset has not are no small change to it, but they are to the subset with one of them: that one
+is fitted for itself (:mod:`lalbench.classifiers.newton`), and the others share its factorisation.
+So is what does not converge. Of two
 classes the model is scikit-learn's binary one, which is the softmax with twice the penalty:
 with W₁ = -W₀ = w / 2 the squares of W sum to half the square of w. On a CUDA device only the refits
 that share a factorisation are computed, which are nearly all.
@@ -10,7 +12,7 @@ that share a factorisation are computed, which are nearly all.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -73,9 +75,11 @@ class MultinomialRefits:
                 base[subset], after[subset, outside[known]] = self._score_known(
                     inside, outside[known], classes
                 )
-            for row in outside[~known].tolist():
-                rows = np.append(inside, row)
-                after[subset, row] = self._score_alone(rows, np.append(classes, self.y[row]))
+            new = outside[~known]
+            for label in np.unique(self.y[new]):
+                which = new[self.y[new] == label]
+                every = np.sort(np.append(classes, label))
+                after[subset, which] = self._score_new(inside, which, every)
         return base, after
 
     def _score_known(
@@ -91,14 +95,35 @@ class MultinomialRefits:
                 found[k] = self._score_alone(np.append(inside, row), classes)
             return base, found
         subset = _Subset.prepare(self, inside, classes, W, b)
-        for first in range(0, len(outside), room.columns):
-            part = outside[first : first + room.columns]
-            scores, converged = subset.decide(self, part)
-            values = self._scores(scores, classes)
-            for k in np.flatnonzero(~converged).tolist():
-                values[k] = self._score_alone(np.append(inside, part[k]), classes)
-            found[first : first + room.columns] = values
+        self._decide(subset, room.columns, inside, outside, found)
         return base, found
+
+    def _score_new(self, inside: IntArray, outside: IntArray, classes: IntArray) -> FloatArray:
+        """Scores of a subset with candidates of one class that it has not."""
+        first = np.append(inside, outside[0])
+        W, b = self._fit(first, classes)
+        found = np.empty(len(outside))
+        found[0] = self._scores((self.scorer.X @ W.T + b)[None], classes)[0]
+        room = _Room.of(self, len(first), len(classes))
+        if room.fits and len(outside) > 1:
+            subset = _Subset.prepare(self, first, classes, W, b).without_last()
+            self._decide(subset, room.columns, inside, outside[1:], found[1:])
+        else:
+            for k, row in enumerate(outside[1:].tolist()):
+                found[k + 1] = self._score_alone(np.append(inside, row), classes)
+        return found
+
+    def _decide(
+        self, subset: _Subset, n: int, inside: IntArray, outside: IntArray, out: FloatArray
+    ) -> None:
+        """Writes the scores of candidates to ``out``, n at a time."""
+        for first in range(0, len(outside), n):
+            part = outside[first : first + n]
+            scores, converged = subset.decide(self, part)
+            values = self._scores(scores, subset.classes)
+            for k in np.flatnonzero(~converged).tolist():
+                values[k] = self._score_alone(np.append(inside, part[k]), subset.classes)
+            out[first : first + n] = values
 
     def _fit(self, rows: IntArray, classes: IntArray) -> tuple[FloatArray, FloatArray]:
         """W (K, d), b (K,) at the optimum."""
@@ -184,6 +209,12 @@ class _Subset:
         hessian = _hessian(rows, weights, softmax(rows @ theta, 1, xp), penalty, xp)
         base = Base(rows, labels, weights, theta, xp.linalg.inv(hessian), penalty)
         return cls(base, classes, basis)
+
+    def without_last(self) -> _Subset:
+        """For refits without the last row, whose optima and curvature are near nevertheless."""
+        weights = self.base.weights + 0.0
+        weights[-1] = 0.0
+        return replace(self, base=replace(self.base, weights=weights))
 
     def decide(self, refits: MultinomialRefits, outside: IntArray) -> tuple[FloatArray, BoolArray]:
         """(m, n_evaluation, K) decisions with each row added, and which converged (m,)."""
