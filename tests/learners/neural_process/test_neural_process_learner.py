@@ -24,6 +24,7 @@ from lalbench.learners.neural_process import (
     fit_neural_process,
     fit_neural_processes,
 )
+from lalbench.learners.neural_process.learner import _distinct
 
 
 def make_examples(n_problems: int, n: int = 30, d: int = 3, seed: int = 0) -> Examples:
@@ -252,3 +253,16 @@ def test_a_training_can_start_from_another_one(learned: LearnedNeuralProcess) ->
 def test_a_start_of_another_shape_is_refused(learned: LearnedNeuralProcess) -> None:
     with pytest.raises(UserError, match=r"start: .*another shape"):
         fit_task(make_task(0, start=learned), LearnerOptions(width=16))
+
+
+def test_distinct_rows_do_not_depend_on_the_order() -> None:
+    rng = np.random.default_rng(0)
+    rows = rng.integers(-1, 2, size=(60, 3)).astype(np.float32)
+    rows[rng.random(rows.shape) < 0.2] = -0.0
+    order = rng.permutation(60)
+    distinct, position = _distinct(rows)
+    np.testing.assert_array_equal(distinct[position], rows)
+    assert len(distinct) == len(np.unique(rows, axis=0)) < 60
+    again, moved = _distinct(rows[order])
+    np.testing.assert_array_equal(again, distinct)
+    np.testing.assert_array_equal(moved, position[order])
