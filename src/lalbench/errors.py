@@ -54,3 +54,7 @@ def suggest(value: object, known: Iterable[str]) -> str:
     names = sorted(known)
     close = difflib.get_close_matches(str(value), names, n=1)
     return f'did you mean "{close[0]}"?' if close else f"choose one of {', '.join(names)}"
+
+
+class NotConvergedError(LalbenchError):
+    """The optimum was not reached; nothing is returned rather than an unconverged fit."""

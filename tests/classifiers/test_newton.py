@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression as Reference
 
 from lalbench.classifiers import newton
 from lalbench.classifiers.logistic import LogisticRegression
-from lalbench.classifiers.newton import NotConvergedError
+from lalbench.errors import NotConvergedError
 
 FloatArray = NDArray[np.float64]
 

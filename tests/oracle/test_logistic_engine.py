@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression as TheirLogisticRegression
 
 from lalbench import compute, oracle
 from lalbench.classifiers.logistic import LogisticRegression
-from lalbench.classifiers.newton import NotConvergedError
+from lalbench.errors import NotConvergedError
 from lalbench.objectives import Scorer
 from lalbench.oracle import logistic, logistic_binary, logistic_subsets
 

@@ -8,8 +8,7 @@ import torch
 
 from lalbench import compute, oracle
 from lalbench.classifiers.logistic import LogisticRegression
-from lalbench.classifiers.newton import NotConvergedError
-from lalbench.errors import UserError
+from lalbench.errors import NotConvergedError, UserError
 from lalbench.objectives import Scorer
 from lalbench.oracle import logistic_binary, logistic_multinomial
 from lalbench.oracle import place as places

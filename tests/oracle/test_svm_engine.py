@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from sklearn.svm import SVC
 
 from lalbench import compute, oracle
-from lalbench.errors import UserError
+from lalbench.errors import NotConvergedError, UserError
 from lalbench.objectives import Scorer
+from lalbench.oracle import svm_refits
 
 UNCERTAIN = 1e-6
 """A decision this close to 0 has no certain sign: SVC stops at ``tol``, and its kernel matrix has
@@ -266,3 +267,18 @@ def test_evaluation_points_must_be_finite():
     scorer.X[0, 0] = np.nan
     with pytest.raises(UserError, match="evaluation point"):
         oracle.refit_scores(SVC(), X, y, masks, scorer)
+
+
+def test_what_does_not_converge_is_left_to_svc_and_told(monkeypatch, caplog):
+    """Or an error, where the engine is named."""
+    X, y, P, points = problem(4, 30, 3, 2, 0.7, False, False)
+    mask, scorer = (np.arange(30) < 20)[None], Scorer(P, points, np.ones(2))
+    expected = oracle.refit_scores(SVC(), X, y, mask, scorer, engine="reference")
+    solve = svm_refits.refit_subsets
+    monkeypatch.setattr(svm_refits, "refit_subsets", lambda *given: (*solve(*given)[:2], 3))
+    with pytest.raises(NotConvergedError, match="3 support vector machines did not converge"):
+        oracle.refit_scores(SVC(), X, y, mask, scorer, engine="svm")
+    found = oracle.refit_scores(SVC(), X, y, mask, scorer)
+    assert found.engine == "reference"
+    np.testing.assert_array_equal(found.scores, expected.scores)
+    assert "3 support vector machines did not converge" in caplog.text

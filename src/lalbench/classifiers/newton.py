@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.linalg.lapack import dposv
 from scipy.special import expit
 
-from lalbench.errors import LalbenchError
+from lalbench.errors import NotConvergedError
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -29,10 +29,6 @@ _HALVINGS = 60
 _SHIFTS = 15
 _DIRECT_SIZE = 1200
 """Newton systems up to this size are factorised, larger ones solved by conjugate gradients."""
-
-
-class NotConvergedError(LalbenchError):
-    """The optimum was not reached; nothing is returned rather than an unconverged fit."""
 
 
 class _Problem(Protocol):

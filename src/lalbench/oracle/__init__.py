@@ -22,6 +22,7 @@ class, for every engine; rows of weight 0 do not count.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -29,13 +30,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lalbench.compute import current
-from lalbench.errors import UserError, suggest
+from lalbench.errors import NotConvergedError, UserError, suggest
 from lalbench.oracle import tables
 
 if TYPE_CHECKING:
     from lalbench.objectives import Scorer
 
 Engine = Literal["logistic", "svm", "forest", "reference"]
+
+logger = logging.getLogger(__name__)
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -96,7 +99,8 @@ def improvements(
 
     Raises:
         UserError: arrays that do not fit together, an unknown engine, or one that does not apply.
-        NotConvergedError: a fast engine could not reach an optimum (unscaled features).
+        NotConvergedError: a fast engine could not reach an optimum (unscaled features). Of an SVM
+            only if the engine is named; ``"auto"`` goes on with ``"reference"``, and logs that.
     """
     first, second = np.asarray(X_annotated, np.float64), np.asarray(X_candidates, np.float64)
     if first.ndim != 2 or second.ndim != 2 or first.shape[1] != second.shape[1]:
@@ -176,7 +180,16 @@ def refit_scores(
     path = folder and tables.table_file(folder, chosen, classifier, arrays, scorer)
     table = tables.load(path) if path else None
     if table is None:
-        table = module.score_refits(classifier, rows, labels, subsets, scorer, weights)
+        try:
+            table = module.score_refits(classifier, rows, labels, subsets, scorer, weights)
+        except NotConvergedError as error:
+            if engine != "auto" or chosen != "svm":
+                raise
+            # SVC gives an answer even there: it stops where it makes no progress
+            logger.warning("%s. Refitting one by one with scikit-learn instead.", error)
+            return refit_scores(
+                classifier, X, y, masks, scorer, sample_weight=sample_weight, engine="reference"
+            )
         if path:
             tables.save(path, table)
     return Refits(table[0], table[1], chosen)  # type: ignore[arg-type]

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from lalbench.classifiers.newton import NotConvergedError
 from lalbench.compute import current
+from lalbench.errors import NotConvergedError
 from lalbench.oracle.place import Place
 from lalbench.oracle.reference import constant_score
 from lalbench.oracle.stacked_newton import Stack, minimise, start_at_prior

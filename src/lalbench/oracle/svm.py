@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lalbench.classifiers.newton import NotConvergedError
 from lalbench.compute import current
+from lalbench.errors import NotConvergedError
 from lalbench.oracle.place import Place, place_for
 
 if TYPE_CHECKING:
