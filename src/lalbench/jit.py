@@ -41,6 +41,8 @@ def jit(
         fastmath: LLVM's flags for floating-point rewriting, by name; none by default.
         inline: written into its callers before they are compiled. The optimiser goes over all of a
             function at every level of callers; a function with one caller is spared that.
+        borrows: references to arrays are not counted, which costs some nanoseconds per argument and
+            call. For functions that neither make an array nor return one.
     """
 
     def decorate(function: Callable[..., Any]) -> Any:

@@ -4,7 +4,7 @@ A refit has the classes that its rows of positive weight show; a subset and its 
 classes share a factorisation (:mod:`lalbench.oracle.softmax_refine`). Candidates of a class that
 the subset has not are no small change to it, but they are to the subset with one of them: that one
 is fitted for itself (:mod:`lalbench.classifiers.newton`), and the others share its factorisation.
-So is what does not converge. Of two
+What does not converge in what it shares is fitted for itself, too. Of two
 classes the model is scikit-learn's binary one, which is the softmax with twice the penalty:
 with W₁ = -W₀ = w / 2 the squares of W sum to half the square of w. On a CUDA device only the refits
 that share a factorisation are computed, which are nearly all.
