@@ -12,11 +12,17 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from lalbench.errors import UserError
+
 if TYPE_CHECKING:
+    from lalbench.classifiers.networks.signals import Signals
+    from lalbench.data.images import Images
     from lalbench.objectives import Scorer
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+Inputs = Any
+"""What a classifier takes: (n, d) float64 features, or images for a network."""
 
 
 class Need(Enum):
@@ -25,6 +31,10 @@ class Need(Enum):
     PROBABILITIES = auto()
     DECISION = auto()
     EMBEDDINGS = auto()
+    IMAGES = auto()
+    """Reads the images themselves: the classifier must be a network."""
+    PREDICTED_LOSSES = auto()
+    """Reads the losses that a network with a loss head predicts; the head changes its training."""
     CLASSIFIER = auto()
     """Refits the classifier itself (``state.new_classifier``)."""
     REWARD_SET = auto()
@@ -81,9 +91,11 @@ class LearningState:
     """All that a strategy may see at one acquisition step. It never holds pool labels.
 
     Attributes:
-        X_annotated: (n_annotated, d) float64 scaled features, in order of acquisition.
+        X_annotated: what the classifier takes, in order of acquisition: (n_annotated, d) float64
+            scaled features, or (n_annotated, H, W, C) :class:`~lalbench.data.images.Images` for a
+            network.
         y_annotated: (n_annotated,) int64 labels 0 … n_classes - 1.
-        X_pool: (n_pool, d) float64 scaled features.
+        X_pool: (n_pool, …), likewise.
         n_classes: number of classes of the problem (some may be missing from ``y_annotated``).
         classifier: the task classifier, fitted on the annotated set.
         class_weights: (n_classes,) float64 weights of the score.
@@ -97,9 +109,9 @@ class LearningState:
         learned: what the strategy's learner returned (``Need.LEARNED``), else None.
     """
 
-    X_annotated: FloatArray
+    X_annotated: Inputs
     y_annotated: IntArray
-    X_pool: FloatArray
+    X_pool: Inputs
     n_classes: int
     classifier: Any
     class_weights: FloatArray
@@ -119,8 +131,20 @@ class LearningState:
         return len(self.X_pool)
 
     @cached_property
+    def signals(self) -> Signals | None:
+        """What one pass of a network over the pool gives; None for other classifiers."""
+        return self._signals(self.X_pool)
+
+    @cached_property
+    def annotated_signals(self) -> Signals | None:
+        """What one pass of a network over the annotated set gives; None for other classifiers."""
+        return self._signals(self.X_annotated)
+
+    @cached_property
     def probabilities(self) -> FloatArray:
-        """(n_pool, n_classes) class probabilities of the pool (``classifiers.probabilities``)."""
+        """(n_pool, n_classes) float64 class probabilities of the pool."""
+        if self.signals is not None:
+            return self.signals.probabilities(self.n_classes)
         from lalbench.classifiers import probabilities
 
         return probabilities(self.classifier, self.X_pool, self.n_classes)
@@ -134,13 +158,53 @@ class LearningState:
 
     @property
     def embeddings(self) -> FloatArray:
-        """(n_pool, D) representation of the pool: the scaled features for tabular classifiers."""
-        return self.X_pool
+        """(n_pool, D) representation of the pool: the scaled features in float64 for tabular
+        classifiers, the input of the last layer in float32 or float16 for networks.
+        """
+        found: FloatArray = self.X_pool if self.signals is None else self.signals.embeddings
+        return found
 
     @property
     def annotated_embeddings(self) -> FloatArray:
         """(n_annotated, D) representation of the annotated set."""
-        return self.X_annotated
+        own = self.annotated_signals
+        found: FloatArray = self.X_annotated if own is None else own.embeddings
+        return found
+
+    @property
+    def predicted_losses(self) -> FloatArray:
+        """(n_pool,) float64 losses that the network's loss head predicts."""
+        if self.signals is None or self.signals.losses is None:
+            raise UserError(
+                "classifiers",
+                f"{type(self.classifier).__name__} predicts no losses",
+                "use a network, e.g. resnet18",
+            )
+        return self.signals.losses
+
+    @property
+    def images(self) -> Images:
+        """(n_pool, H, W, C) images of the pool."""
+        return _images(self.X_pool)
+
+    @property
+    def annotated_images(self) -> Images:
+        """(n_annotated, H, W, C) images of the annotated set."""
+        return _images(self.X_annotated)
+
+    def _signals(self, X: Inputs) -> Signals | None:
+        from lalbench.data.images import Images
+
+        found: Signals | None = self.classifier.signals(X) if isinstance(X, Images) else None
+        return found
+
+
+def _images(X: Inputs) -> Images:
+    from lalbench.data.images import Images
+
+    if not isinstance(X, Images):
+        raise UserError("classifiers", "the strategy needs images", "use a network, e.g. resnet18")
+    return X
 
 
 class Strategy(Protocol):

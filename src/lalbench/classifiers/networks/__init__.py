@@ -1,0 +1,1 @@
+"""Networks for images as classifiers: architectures, recipes, trainer and signals."""
