@@ -13,10 +13,17 @@ min_version("9.0")
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/problems.smk"
+include: "workflow/rules/initial.smk"
 include: "workflow/rules/episodes.smk"
 include: "workflow/rules/strategies.smk"
 include: "workflow/rules/trials.smk"
 include: "workflow/rules/results.smk"
+
+
+onstart:
+    # What will be slow on this machine is said before it starts.
+    for note in plan.warnings(STUDY):
+        print(f"lalbench: {note}", file=sys.stderr)
 
 
 localrules:

@@ -51,6 +51,55 @@ def test_npz_round_trip_and_same_bytes(tmp_path: Path) -> None:
         np.testing.assert_array_equal(back[name], array)
 
 
+def test_stored_arrays_are_mapped_and_the_others_read(tmp_path: Path) -> None:
+    arrays = {
+        "pixels": np.arange(24, dtype=np.uint8).reshape(2, 3, 4),
+        "turned": np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+        "packed": np.arange(5),
+        "empty": np.empty((0, 3)),
+        "text": np.array(["grüße", "ä"]),
+    }
+    stored = {"pixels", "turned", "empty"}
+    files.write_npz(tmp_path / "one.npz", arrays, stored=stored)
+    files.write_npz(tmp_path / "two.npz", arrays, stored=stored)
+    assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "two.npz").read_bytes()
+    for mapped in (True, False):
+        back = files.read_npz(tmp_path / "one.npz", mapped=mapped)
+        assert set(back) == set(arrays)
+        for name, array in arrays.items():
+            np.testing.assert_array_equal(back[name], array)
+            assert back[name].dtype == array.dtype
+            assert isinstance(back[name], np.memmap) == (mapped and name in ("pixels", "turned"))
+    with pytest.raises(ValueError, match="read-only"):
+        files.read_npz(tmp_path / "one.npz", mapped=True)["pixels"][0] = 1
+    with np.load(tmp_path / "one.npz") as content:  # an npz as any other
+        np.testing.assert_array_equal(content["pixels"], arrays["pixels"])
+
+
+def test_a_compressed_npz_has_the_bytes_that_numpy_writes(tmp_path: Path) -> None:
+    arrays = {"a": np.arange(6.0).reshape(2, 3), "text": np.array("grüße")}
+    files.write_npz(tmp_path / "one.npz", arrays)
+    np.savez_compressed(tmp_path / "two.npz", **arrays)
+    assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "two.npz").read_bytes()
+
+
+@pytest.mark.parametrize("place", ["zip header", "npy header", "length"])
+def test_a_damaged_stored_array_is_not_mapped(tmp_path: Path, place: str) -> None:
+    path = tmp_path / "damaged.npz"
+    files.write_npz(path, {"a": np.arange(40, dtype=np.uint8)}, stored=["a"])
+    content = bytearray(path.read_bytes())
+    if place == "zip header":
+        content[2] ^= 1
+    elif place == "npy header":
+        content[content.index(b"NUMPY")] ^= 1
+    else:
+        at = content.index(b"(40,)")
+        content[at : at + 5] = b"(41,)"
+    path.write_bytes(content)
+    with pytest.raises(CorruptFileError, match=r"damaged\.npz.*delete it"):
+        files.read_npz(path, mapped=True)
+
+
 def test_npz_refuses_objects_both_ways(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="object"):
         files.write_npz(tmp_path / "x.npz", {"a": np.array([{}], dtype=object)})

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from lalbench.config import Study
 from lalbench.errors import LalbenchError, UserError
+from lalbench.interrupts import EXIT_CODE, StoppedError
 
 if TYPE_CHECKING:
     from lalbench.stages.inputs import Inputs
@@ -20,13 +21,18 @@ Command = Callable[[argparse.Namespace], None]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one sub-command; returns 0, 1 for a failure or 2 for bad input (said in a sentence)."""
+    """Runs one sub-command; returns 0, 1 for a failure, 2 for bad input (said in a sentence), or
+    143 when SIGTERM stopped a trial that can go on.
+    """
     options = _parser().parse_args(arguments)
     try:
         options.command(options)
     except UserError as error:
         print(f"lalbench: {error}", file=sys.stderr)
         return 2
+    except StoppedError as error:
+        print(f"lalbench: {error}", file=sys.stderr)
+        return EXIT_CODE
     except LalbenchError as error:
         print(f"lalbench: {error}", file=sys.stderr)
         return 1
@@ -122,6 +128,22 @@ def _trials(options: argparse.Namespace) -> None:
         options.timings,
         options.learned,
         options.curves,
+        options.initial,
+    )
+
+
+def _initial(options: argparse.Namespace) -> None:
+    from lalbench.stages import initial
+
+    initial.run(
+        _study(options),
+        options.dataset,
+        options.setting,
+        options.classifier,
+        options.block,
+        options.data,
+        options.problems,
+        options.output,
     )
 
 
@@ -212,7 +234,9 @@ def _parser() -> argparse.ArgumentParser:
     trials.add_argument("--timings", type=Path, required=True)
     trials.add_argument("--learned", type=Path)
     trials.add_argument("--curves", type=Path)
+    trials.add_argument("--initial", type=Path)
     reference = ("dataset", "setting", "classifier", "block")
+    _stage(commands, "initial", _initial, "train networks on the initial sets", *reference)
     _stage(commands, "references", _references, "fit without active learning", *reference)
     for name, command, text in (
         ("tables", _tables, "write tables"),

@@ -70,6 +70,35 @@ class Compute:
         return torch.device("cuda" if wanted else "cpu")
 
 
+@contextmanager
+def torch_threads() -> Iterator[None]:
+    """Runs torch with the CPU threads that are in force here, and restores their number."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(current().threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def gpu_facts() -> dict[str, float]:
+    """Peak memory in MiB since the last call and the load in percent of the GPU in use; or NaN."""
+    import sys
+
+    torch = sys.modules.get("torch")  # what does not use torch does not load it for this
+    if torch is None or current().device == "cpu" or not torch.cuda.is_initialized():
+        return {"gpu_memory_mib": float("nan"), "gpu_utilisation": float("nan")}
+    memory = torch.cuda.max_memory_allocated() / 2**20
+    torch.cuda.reset_peak_memory_stats()
+    try:
+        load = float(torch.cuda.utilization())
+    except (ModuleNotFoundError, RuntimeError):  # needs NVIDIA's management library
+        load = float("nan")
+    return {"gpu_memory_mib": memory, "gpu_utilisation": load}
+
+
 def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 

@@ -64,21 +64,38 @@ class _Labelled(_Model):
         return content
 
 
+def _rows_of_test(value: Any) -> Any:
+    # Checked here and not by the branches of the union, whose names would end up in the message
+    if value == "all" or (type(value) is int and value >= 2):
+        return value
+    raise ValueError(
+        "is no number of test rows; use a whole number from 2, or all for the whole given test "
+        "partition"
+    )
+
+
 class Sizes(_Model):
     """Rows of each part of a problem; the pool is the rest, or at most ``pool`` rows."""
 
-    test: int = Field(default=200, ge=2)
-    reward: int = Field(default=100, ge=2)
+    test: Annotated[
+        int | Literal["all"],
+        BeforeValidator(
+            _rows_of_test, json_schema_input_type=Annotated[int, Field(ge=2)] | Literal["all"]
+        ),
+    ] = Field(default=200, description="all: the whole given test partition of the data set.")
+    reward: int = Field(default=100, ge=0, description="0: no reward set.")
     annotated: int = Field(default=100, ge=2)
     pool: int | None = Field(default=None, ge=1)
 
 
 class DatasetSpec(_Labelled):
-    """A data set: one of the catalogue, or a file of the user's (``path`` and ``target``)."""
+    """A data set: of the catalogue, of a file (``path``, ``target``) or of a folder of images."""
 
-    path: str | None = Field(default=None, description="The user's CSV, Parquet or NPZ file.")
-    format: Literal["csv", "parquet", "npz"] | None = Field(
-        default=None, description="Format of path (default: by its ending)."
+    path: str | None = Field(
+        default=None, description="The user's CSV, Parquet or NPZ file, or folder of images."
+    )
+    format: Literal["csv", "parquet", "npz", "images"] | None = Field(
+        default=None, description="Format of path (default: by its ending); images: a folder."
     )
     target: str | None = Field(default=None, description="Column (or NPZ array) with the labels.")
     relabel: list[list[int | str]] | None = Field(
@@ -86,15 +103,23 @@ class DatasetSpec(_Labelled):
         description="Groups of original labels that become classes 0, 1, …; others are dropped.",
     )
     options: dict[str, Any] = Field(
-        default_factory=dict, description="Options of a generator, for example n."
+        default_factory=dict,
+        description="Options of a generator, for example n, or of a folder of images.",
     )
     sizes: Sizes | None = Field(default=None, description="Sizes for this data set alone.")
 
     @model_validator(mode="after")
     def _file_needs_target(self) -> Self:
-        if self.path is not None and self.target is None:
+        if self.path is not None and self.format == "images":
+            if self.target is not None:
+                raise ValueError(
+                    "a folder of images has no target; remove it (classes are folders or prefixes "
+                    "of names)"
+                )
+        elif self.path is not None and self.target is None:
             raise ValueError(
-                "a file needs target, the name of its label column; add target: <column>"
+                "a file needs target, the name of its label column; add target: <column>, or "
+                "format: images for a folder of images"
             )
         if self.path is None and (self.target is not None or self.format is not None):
             raise ValueError("target and format belong to a file; add path: <file> or remove them")
@@ -249,6 +274,7 @@ class Blocks(_Model):
     cheap: int = Field(default=50, ge=1, description="Problems and strategies without refits.")
     oracle: int = Field(default=9, ge=1, description="Strategies that refit per candidate.")
     learned: int = Field(default=3, ge=1, description="Strategies that train a network.")
+    network: int = Field(default=1, ge=1, description="Classifiers that are networks.")
 
 
 class ComputeSpec(_Model):

@@ -153,4 +153,5 @@ def _pool_size(study: Study, cell: grid.Cell, counts: IntArray | None) -> int | 
     left = int(keep_counts(counts, frequencies).sum()) - sizes.reward - sizes.annotated
     path = study.folder / "data" / f"{cell.dataset}.npz"
     given_test = bool(files.read_npz(path, "test_mask"))
-    return max(1, left if given_test else left - sizes.test)
+    drawn = 0 if given_test or sizes.test == "all" else sizes.test
+    return max(1, left - drawn)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import shutil
+import struct
 import tempfile
-from collections.abc import Iterator, Mapping
+import zipfile
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lalbench.errors import CorruptFileError, UserError
+
+# Before each member of a zip file: signature, nine fields, lengths of its name and of what follows
+_LOCAL_HEADER = struct.Struct("<4s5H3L2H")
 
 
 @contextmanager
@@ -62,8 +68,18 @@ def write_json(path: str | os.PathLike[str], content: Any) -> None:
     write_text(path, json.dumps(content, indent=2, sort_keys=True, allow_nan=False) + "\n")
 
 
-def write_npz(path: str | os.PathLike[str], arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Writes arrays as a compressed npz, atomically and with the same bytes for the same arrays.
+def write_npz(
+    path: str | os.PathLike[str],
+    arrays: Mapping[str, NDArray[Any]],
+    *,
+    stored: Collection[str] = (),
+) -> None:
+    """Writes arrays as an npz, atomically and with the same bytes for the same arrays.
+
+    Args:
+        path: the file.
+        arrays: what it holds, by name.
+        stored: names of arrays that are not compressed, so that :func:`read_npz` can map them.
 
     Raises:
         TypeError: an array has object type (it would need pickle).
@@ -71,25 +87,69 @@ def write_npz(path: str | os.PathLike[str], arrays: Mapping[str, NDArray[Any]]) 
     for name, array in arrays.items():
         if np.asarray(array).dtype.hasobject:
             raise TypeError(f"array {name!r} has object type")
-    with atomic(path) as temporary, temporary.open("wb") as handle:
-        np.savez_compressed(handle, allow_pickle=False, **dict(arrays))
+    with atomic(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        for name, array in arrays.items():
+            # A ZipInfo made of a name alone has a fixed date
+            member = zipfile.ZipInfo(f"{name}.npy")
+            member.compress_type = zipfile.ZIP_STORED if name in stored else zipfile.ZIP_DEFLATED
+            with archive.open(member, "w", force_zip64=True) as handle:
+                np.lib.format.write_array(handle, np.asanyarray(array), allow_pickle=False)
 
 
-def read_npz(path: str | os.PathLike[str], prefix: str = "") -> dict[str, NDArray[Any]]:
+def read_npz(
+    path: str | os.PathLike[str], prefix: str = "", *, mapped: bool = False
+) -> dict[str, NDArray[Any]]:
     """Reads the arrays of an npz file whose names start with ``prefix``, without pickle.
+
+    Args:
+        path: the file.
+        prefix: of the names that are read.
+        mapped: arrays that are stored uncompressed are mapped into memory, read-only, instead of
+            being read. Their checksums are then not looked at.
 
     Raises:
         CorruptFileError: the file is missing, damaged or not an npz file.
     """
     try:
+        found: dict[str, NDArray[Any]] = {}
         with np.load(path, allow_pickle=False) as content:
-            return {name: content[name] for name in content.files if name.startswith(prefix)}
+            for name in content.files:
+                if name.startswith(prefix):
+                    member = content.zip.getinfo(f"{name}.npy") if mapped else None
+                    whole = None if member is None else _map_member(path, member)
+                    found[name] = content[name] if whole is None else whole
+        return found
     except FileNotFoundError as error:
         raise CorruptFileError(f"{path}: no such file; run the stage that writes it") from error
     except Exception as error:  # zipfile, zlib and numpy each raise their own kinds
         raise CorruptFileError(
             f"{path}: cannot be read ({error}); delete it and run again"
         ) from error
+
+
+def _map_member(path: str | os.PathLike[str], member: zipfile.ZipInfo) -> NDArray[Any] | None:
+    """The array of a stored member of an npz file, mapped; None for one that cannot be mapped."""
+    if member.compress_type != zipfile.ZIP_STORED:
+        return None
+    with open(path, "rb") as handle:
+        handle.seek(member.header_offset)
+        local = handle.read(_LOCAL_HEADER.size)
+        signature, *_, n_name, n_extra = _LOCAL_HEADER.unpack(local)
+        if signature != b"PK\x03\x04":
+            raise ValueError("a member has no header")
+        start = member.header_offset + len(local) + n_name + n_extra
+        handle.seek(start)
+        version = np.lib.format.read_magic(handle)
+        if version != (1, 0):
+            return None
+        shape, fortran, dtype = np.lib.format.read_array_header_1_0(handle)
+        data = handle.tell()
+    size = math.prod(shape) * dtype.itemsize
+    if dtype.hasobject or not size:
+        return None
+    if data - start + size != member.file_size:
+        raise ValueError(f"a member holds {member.file_size} bytes, not {data - start + size}")
+    return np.memmap(path, dtype, "r", data, shape, "F" if fortran else "C")
 
 
 def remove_tree(folder: Path) -> tuple[int, int]:

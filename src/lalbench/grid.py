@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lalbench import codehash, protocols
-from lalbench.config import StrategySpec, Study
+from lalbench.config import ClassifierSpec, StrategySpec, Study
 from lalbench.errors import UserError
 
-CostClass = Literal["cheap", "oracle", "learned"]
+CostClass = Literal["cheap", "oracle", "learned", "network"]
 Stage = Literal[
     "fetch",
     "problems",
+    "initial",
     "episodes",
     "learn",
     "trials",
@@ -53,6 +54,11 @@ class Cell:
     def learned(self) -> bool:
         """Whether the episodes and learn stages come before its trials."""
         return self.cost_class == "learned"
+
+    @property
+    def network(self) -> bool:
+        """Whether its classifier is a network."""
+        return self.cost_class == "network"
 
     @property
     def path(self) -> Path:
@@ -101,8 +107,38 @@ def problem_blocks(study: Study, wanted: Block) -> list[str]:
     ]
 
 
-def cost_class(study: Study, strategy: str) -> CostClass:
-    """What a strategy's trials cost; the user's own and adapted ones count as ``oracle``."""
+def is_network(study: Study, classifier: str) -> bool:
+    """Whether a classifier of the study is a network for images."""
+    return _is_network(study.classifier(classifier).model_dump_json(by_alias=True), study.protocol)
+
+
+@cache
+def _is_network(spec: str, protocol: str) -> bool:
+    from lalbench import classifiers
+
+    found = classifiers.get(ClassifierSpec.model_validate_json(spec), protocol=protocol)
+    return classifiers.takes_images(found)
+
+
+def networks(study: Study) -> list[str]:
+    """Labels of the classifiers that are networks."""
+    return [entry.label for entry in study.classifiers if is_network(study, entry.label)]
+
+
+def shares_initial(study: Study, strategy: str) -> bool:
+    """Whether a strategy's trials start from the network that all strategies of a cell share."""
+    from lalbench import strategies
+
+    found = strategies.resolve(study.strategy(strategy), protocols.get(study.protocol))
+    return not hasattr(found, "adapt_classifier")
+
+
+def cost_class(study: Study, strategy: str, classifier: str) -> CostClass:
+    """What the trials of a strategy cost; the user's own and adapted ones count as ``oracle``,
+    whatever the strategy those of networks as ``network``.
+    """
+    if is_network(study, classifier):
+        return "network"
     spec = study.strategy(strategy)
     if spec.class_path is not None:
         return "oracle"
@@ -124,9 +160,19 @@ def _cost_class(spec: str, protocol: str) -> CostClass:
 
 def cells(study: Study) -> list[Cell]:
     """Every combination of data set, setting, classifier and strategy, in the study's order."""
-    costs = {entry.label: cost_class(study, entry.label) for entry in study.strategies}
+    costs = {
+        (strategy.label, classifier.label): cost_class(study, strategy.label, classifier.label)
+        for strategy in study.strategies
+        for classifier in study.classifiers
+    }
     return [
-        Cell(dataset.label, setting.name, classifier.label, strategy.label, costs[strategy.label])
+        Cell(
+            dataset.label,
+            setting.name,
+            classifier.label,
+            strategy.label,
+            costs[strategy.label, classifier.label],
+        )
         for dataset in study.datasets
         for setting in study.settings
         for classifier in study.classifiers
@@ -161,6 +207,12 @@ def output_files(study: Study) -> dict[str, list[Path]]:
             for part in shared
         ],
     }
+    found["initial"] = [
+        Path("initial", place, network, f"block-{part.id}.npz")
+        for place in places
+        for network in networks(study)
+        for part in blocks(study, "network")
+    ]
     every = [(cell.path / f"block-{part.id}", cell.learned) for cell, part in jobs(study)]
     for kind in ("trials", "timings"):
         found[kind] = [Path(kind, f"{path}.parquet") for path, _ in every]
@@ -190,8 +242,8 @@ def stage_parameters(study: Study, stage: Stage, **labels: str) -> dict[str, Any
     found: dict[str, Any] = {"dataset": _dump(dataset, exclude={"sizes"})}
     if stage == "fetch":
         return found
-    shared = stage in ("problems", "references")  # by all strategies of a problem
-    cost = "cheap" if shared else cost_class(study, labels["strategy"])
+    shared = stage in ("problems", "references", "initial")  # by all strategies of a problem
+    cost = block_class(study, stage, **labels)
     found |= {
         "setting": _dump(study.setting(labels["setting"])),
         "protocol": study.protocol,
@@ -202,10 +254,10 @@ def stage_parameters(study: Study, stage: Stage, **labels: str) -> dict[str, Any
         found["pairs"] = [list(pair) for pair in block(study, cost, labels["block"]).pairs]
     if stage == "problems":
         return found
-    found |= {
-        "classifier": _dump(study.classifier(labels["classifier"])),
-        "objective": _dump(study.objective),
-    }
+    found["classifier"] = _dump(study.classifier(labels["classifier"]))
+    if stage == "initial":
+        return found
+    found["objective"] = _dump(study.objective)
     if not shared:
         found["strategy"] = _strategy_options(study, stage, labels["strategy"])
     if stage in ("trials", "references"):
@@ -213,6 +265,15 @@ def stage_parameters(study: Study, stage: Stage, **labels: str) -> dict[str, Any
     if stage == "trials":
         found |= {"steps": study.steps, "budget": study.budget}
     return found
+
+
+def block_class(study: Study, stage: Stage, **labels: str) -> CostClass:
+    """Whose block size the jobs of a stage have."""
+    if stage == "initial":
+        return "network"
+    if stage in ("problems", "references"):
+        return "cheap"
+    return cost_class(study, labels["strategy"], labels["classifier"])
 
 
 def stage_modules(study: Study, stage: Stage, **labels: str) -> list[str]:
@@ -224,7 +285,7 @@ def stage_modules(study: Study, stage: Stage, **labels: str) -> list[str]:
     if stage in ("episodes", "learn", "trials"):
         strategy = study.strategy(labels["strategy"])
         modules += [strategies.module_of(strategy), _module(strategy.class_path or "")]
-    if stage in ("episodes", "learn", "trials", "references"):
+    if stage in ("initial", "episodes", "learn", "trials", "references"):
         modules.append(classifiers.module_of(study.classifier(labels["classifier"])))
         modules.append(_module(study.objective.function or ""))
     return [module for module in modules if module]

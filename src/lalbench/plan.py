@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from pathlib import Path
 
-from lalbench import declared, grid, records
+from lalbench import declared, grid, network_cost, records
 from lalbench.compute import has_cuda
 from lalbench.config import Study
 
@@ -103,16 +103,34 @@ def _measured_seconds(results: Path) -> dict[tuple[str, str], float]:
     return {key: seconds / trials for key, (seconds, trials) in totals.items()}
 
 
+def warnings(study: Study) -> list[str]:
+    """What is missing or will be slow on this machine, one sentence each; often empty."""
+    if study.compute.device == "cuda" and not has_cuda():
+        return [
+            "note: compute.device is cuda, and this machine has no CUDA device that torch can use: "
+            "the jobs need one where they run"
+        ]
+    cells = [cell for cell in grid.cells(study) if cell.network]
+    if not cells or has_cuda():
+        return []
+    threads, seeds = study.compute.threads, len(grid.pairs(study))
+    seconds = sum(
+        seeds
+        * network_cost.trial_work(study, cell.dataset, cell.classifier, cell.strategy).seconds(
+            cuda=False, threads=threads
+        )
+        for cell in cells
+    )
+    return [
+        f"note: there is no GPU here; {_count(len(cells) * seeds, 'trial')} of networks take very "
+        f"roughly {_minutes(seconds)} on {_count(threads, 'CPU thread')} by declared costs"
+    ]
+
+
 def _notes(study: Study) -> list[str]:
     seeds = len(grid.pairs(study))
     costs = {cell.cost_class for cell in grid.cells(study)}
-    notes = []
-    if study.compute.device == "cuda" and not has_cuda():
-        notes.append(
-            "note: compute.device is cuda, and this machine has no CUDA device that torch can use: "
-            "the jobs need one where they run"
-        )
-    return notes + [
+    return warnings(study) + [
         f"note: {seeds} seed pairs are no multiple of blocks.{cost} = {size}; when seeds are "
         "added, the last block is written again from its cached trials"
         for cost in sorted(costs)

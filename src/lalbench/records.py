@@ -55,9 +55,12 @@ COLUMNS: dict[str, Mapping[str, str]] = {
     "timings": _KEY_TYPES
     | {
         "step": "int64",
+        "seconds_signals": "float64",
         "seconds_select": "float64",
         "seconds_fit": "float64",
         "seconds_learn": "float64",
+        "gpu_memory_mib": "float64",
+        "gpu_utilisation": "float64",
     },
     "curves": _KEY_TYPES | {"step": "int64", "epoch": "int64", "loss": "float64"},
     # Fits without active learning; strategy is the name of the line (results/references.py).

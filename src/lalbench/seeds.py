@@ -11,7 +11,7 @@ from __future__ import annotations
 import random
 import zlib
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.random import Generator, RandomState, SeedSequence
@@ -65,6 +65,24 @@ class PublishedGenerator(Generator):
         if python_state is not None:
             version, _, gauss = self.python_legacy.getstate()
             self.python_legacy.setstate((version, tuple(int(word) for word in python_state), gauss))
+
+    def state(self) -> dict[str, Any]:
+        """All three generators as plain JSON, for :meth:`restore`."""
+        kind, keys, *rest = self.numpy_legacy.get_state(legacy=True)
+        version, words, next_gauss = self.python_legacy.getstate()
+        return {
+            "own": self.bit_generator.state,
+            "numpy": [kind, np.asarray(keys).tolist(), *rest],
+            "python": [version, list(words), next_gauss],
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Goes back to a :meth:`state`."""
+        self.bit_generator.state = state["own"]
+        kind, keys, *rest = state["numpy"]
+        self.numpy_legacy.set_state((kind, np.array(keys, dtype=np.uint32), *rest))
+        version, words, next_gauss = state["python"]
+        self.python_legacy.setstate((version, tuple(words), next_gauss))
 
 
 def pack_python_state(generator: random.Random) -> NDArray[np.uint32]:

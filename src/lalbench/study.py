@@ -69,6 +69,7 @@ def _check_fit(study: Study) -> None:
     from lalbench import classifiers, objectives
 
     needs = objectives.get(study.objective).needs
+    _check_networks(study)
     weighted = [setting.name for setting in study.settings if setting.fit_weights != "none"]
     for place, spec in enumerate(study.classifiers):
         classifier = classifiers.get(spec, protocol=study.protocol)
@@ -84,6 +85,40 @@ def _check_fit(study: Study) -> None:
                 f"classifiers[{place}]",
                 f"{title}.fit takes no sample_weight, which the setting {weighted[0]} needs",
                 "leave the setting out or use another classifier",
+            )
+
+
+def _check_networks(study: Study) -> None:
+    """Which strategies go with networks, and which with classifiers of features."""
+    from lalbench import grid, strategies
+    from lalbench.strategies.base import Need
+
+    networks = grid.networks(study)
+    tabular = [entry.label for entry in study.classifiers if entry.label not in networks]
+    no_rewards = [
+        entry.label for entry in study.datasets if not study.dataset_sizes(entry.label).reward
+    ]
+    for place, spec in enumerate(study.strategies):
+        needs = strategies.resolve(spec, protocols.get(study.protocol)).needs
+        key = f"strategies[{place}]"
+        if networks and needs & {Need.CLASSIFIER, Need.LEARNED}:
+            raise UserError(
+                key,
+                f"{spec.label} refits the classifier for single points, which takes too long for "
+                f"the network {networks[0]}",
+                "leave one of them out",
+            )
+        if tabular and needs & {Need.IMAGES, Need.PREDICTED_LOSSES}:
+            raise UserError(
+                key,
+                f"{spec.label} needs a network, and {tabular[0]} is none",
+                "put it into a study whose classifiers are networks, for example resnet18",
+            )
+        if no_rewards and Need.REWARD_SET in needs:
+            raise UserError(
+                key,
+                f"{spec.label} needs a reward set, and that of {no_rewards[0]} is empty",
+                "set sizes.reward to 2 or more, or leave the strategy out",
             )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import re
 import subprocess
@@ -43,6 +44,7 @@ IMAGES = {
         [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009],
     ),
     "fashion_mnist": ([6000] * 10, [1000] * 10),
+    "kmnist_7011": ([690, 690, 695, 702, 757, 708, 688, 708, 672, 701], [1000] * 10),
 }
 # As published: by the NPAL study for its three sets, by the authors of the image sets
 MD5 = {
@@ -57,6 +59,9 @@ MD5 = {
     "fashion_mnist/train-labels-idx1-ubyte.gz": "25c81989df183df01b3e8a0aad5dffbe",
     "fashion_mnist/t10k-images-idx3-ubyte.gz": "bef4ecab320f06d8554ea6380940ec79",
     "fashion_mnist/t10k-labels-idx1-ubyte.gz": "bb300cfdad3c16e7a12a480ee83cd310",
+    "kmnist/kmnist-train-labels.npz": "b0e1d240e8afec72b50437fc3bc5908a",
+    "kmnist/kmnist-test-imgs.npz": "dace6de62ca8b90843cc45366337d02e",
+    "kmnist/kmnist-test-labels.npz": "3ae489a79983d0fe386152684e3b5412",
 }
 FILES = {file.path: file for entry in CATALOGUE.values() for file in entry.files}
 OFFLINE = Path("/nonexistent")
@@ -80,7 +85,8 @@ def test_uci_tables(mirror: Path, name: str) -> None:
 def test_sets_bundled_with_scikit_learn_need_no_mirror(name: str) -> None:
     dataset = load(name, OFFLINE)
     n, d, counts = BUNDLED[name]
-    assert dataset.X.shape == (n, d)
+    assert dataset.features(slice(None)).shape == (n, d)
+    assert dataset.is_images == (name == "digits")
     assert np.bincount(dataset.y).tolist() == counts
     assert len(set(dataset.feature_names)) == d
 
@@ -89,15 +95,23 @@ def test_sets_bundled_with_scikit_learn_need_no_mirror(name: str) -> None:
 def test_image_sets(mirror: Path, name: str) -> None:
     dataset = load(name, mirror)
     train, test = IMAGES[name]
-    assert dataset.X.shape == (70_000, 784)
+    assert dataset.X.shape == (sum(train) + sum(test), 28, 28, 1)
+    assert dataset.X.dtype == np.uint8
     assert dataset.test_mask is not None
     assert np.bincount(dataset.y[~dataset.test_mask]).tolist() == train
     assert np.bincount(dataset.y[dataset.test_mask]).tolist() == test
-    assert not dataset.test_mask[:60_000].any()
+    assert not dataset.test_mask[: sum(train)].any()
     assert (dataset.X.min(), dataset.X.max()) == (0, 255)
-    # the border of a flattened image is dark: rows and columns are in the right order
-    corner = dataset.X[:, [0, 27, 756, 783]].mean()
-    assert corner < 1 < dataset.X[:, 14 * 28 + 14].mean()
+    # the corners of an image are dark: rows and columns are in the right order
+    corner = dataset.X[:, [0, 0, 27, 27], [0, 27, 0, 27], 0].mean()
+    assert corner < 5 < dataset.X[:, 14, 14, 0].mean()
+    assert len(dataset.class_names) == 10
+
+
+def test_images_are_the_bytes_of_their_raw_file(mirror: Path) -> None:
+    dataset = load("fashion_mnist", mirror)
+    raw = gzip.decompress((mirror / "fashion_mnist" / "t10k-images-idx3-ubyte.gz").read_bytes())
+    assert dataset.X[60_000:].tobytes() == raw[16:]
 
 
 @pytest.mark.parametrize("path", MD5)
@@ -153,6 +167,7 @@ def test_digits_of_a_group_relabelling() -> None:
     parity, digits = data.load(spec), data.load("digits")
     np.testing.assert_array_equal(parity.y, digits.y % 2)
     np.testing.assert_array_equal(parity.X, digits.X)
+    assert parity.is_images
     assert parity.name == "parity"
 
 
@@ -163,15 +178,15 @@ def test_every_entry_is_complete() -> None:
         assert entry.citation
         assert entry.description
         for file in entry.files:
-            assert re.fullmatch(r"[0-9a-f]{64}", file.sha256)
-            assert file.urls
-            assert all(url.startswith("https://") for url in file.urls)
+            # one excerpt is no file of its makers
+            assert file.urls or file.path == "kmnist/kmnist-train-first7011.npz"
+            assert all(re.match(r"https?://", url) for url in file.urls)
             assert all(url.endswith(file.path.rsplit("/", 1)[1]) for url in file.urls)
             # a branch name would let the content change under us
             assert all(
                 re.search(r"/[0-9a-f]{40}/", url) for url in file.urls if "githubusercontent" in url
             )
-    assert len({file.sha256 for file in FILES.values()}) == len(FILES)
+    assert len({file.pin for file in FILES.values()}) == len(FILES)
 
 
 def test_the_manual_lists_every_entry() -> None:
@@ -184,7 +199,8 @@ def test_the_manual_lists_every_entry() -> None:
     for name, entry in CATALOGUE.items():
         assert entry.licence in rows[name][4]
         for file in entry.files:
-            assert f"`{file.path}`" in manual
+            for one in (file, *file.alternatives):
+                assert f"`{one.path}`" in manual
 
 
 def test_an_unknown_name_gets_a_hint() -> None:
@@ -197,7 +213,7 @@ def test_an_unknown_name_gets_a_hint() -> None:
 
 
 def test_importing_and_checking_loads_no_heavy_package() -> None:
-    heavy = ["pandas", "pooch", "pyarrow", "requests", "scipy", "sklearn", "torch", "tqdm"]
+    heavy = ["PIL", "pandas", "pooch", "pyarrow", "requests", "scipy", "sklearn", "torch", "tqdm"]
     code = (
         "import sys; from lalbench import data; data.check('mnist'); "
         f"print([name for name in {heavy} if name in sys.modules])"

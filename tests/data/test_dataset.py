@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import mmap
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,11 @@ def test_arrays_are_read_only_but_the_caller_keeps_theirs() -> None:
         ({"y": np.array([0, 2])}, "0 … 1"),
         ({"y": np.array([-1, 1])}, "0 … 1"),
         ({"y": np.zeros(0, dtype=np.int64), "X": np.zeros((0, 1))}, r"y must be \(n,\)"),
+        ({"X": np.zeros((2, 3, 3, 1))}, "uint8"),
+        ({"X": np.zeros((2, 3, 3), dtype=np.uint8)}, "X must be"),
+        ({"X": np.zeros((2, 3, 3, 2), dtype=np.uint8)}, "1 or 3"),
+        ({"X": np.zeros((3, 3, 3, 1), dtype=np.uint8)}, "X must be"),
+        ({"X": np.zeros((2, 0, 3, 1), dtype=np.uint8)}, "X must be"),
         ({"feature_names": ("a", "b")}, "2 names for 1 features"),
         ({"test_mask": np.array([True])}, "test_mask"),
         ({"test_mask": np.array([0, 1])}, "test_mask"),
@@ -153,7 +159,110 @@ def test_nothing_is_left_behind_when_saving_fails(
     def full(*_: Any, **__: Any) -> None:
         raise OSError("no space left")
 
-    monkeypatch.setattr(np, "savez_compressed", full)
+    monkeypatch.setattr(np.lib.format, "write_array", full)
     with pytest.raises(OSError, match="no space"):
         make(np.zeros((2, 1))).save(tmp_path / "toy.npz")
     assert list(tmp_path.iterdir()) == []
+
+
+# Images
+
+
+def make_images(n: int = 6, shape: tuple[int, ...] = (3, 4, 3), seed: int = 0) -> Dataset:
+    pixels = np.random.default_rng(seed).integers(0, 256, size=(n, *shape), dtype=np.uint8)
+    return Dataset(name="toy", X=pixels, y=np.arange(n) % 2, class_names=("no", "yes"))
+
+
+def is_mapped(array: np.ndarray[Any, Any]) -> bool:
+    base: Any = array
+    while isinstance(base, np.ndarray):
+        base = base.base
+    return isinstance(base, mmap.mmap)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    data=st.data(),
+    shape=st.tuples(st.integers(1, 4), st.integers(1, 4), st.sampled_from([1, 3])),
+    masked=st.booleans(),
+)
+def test_images_are_saved_and_mapped_to_the_bit(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, shape: Any, masked: bool
+) -> None:
+    n = data.draw(st.integers(1, 6))
+    X = data.draw(hnp.arrays(np.uint8, (n, *shape)))
+    mask = np.arange(n) % 2 == 1 if masked else None
+    saved = Dataset(name="toy", X=X, y=np.arange(n) % 2, class_names=("a", "b"), test_mask=mask)
+    folder = tmp_path_factory.mktemp("images")
+    saved.save(folder / "one.npz")
+    saved.save(folder / "two.npz")
+
+    loaded = Dataset.load(folder / "one.npz")
+
+    assert loaded.is_images
+    assert loaded.X.dtype == np.uint8
+    np.testing.assert_array_equal(loaded.X, X)
+    np.testing.assert_array_equal(loaded.y, saved.y)
+    assert (loaded.test_mask is None) == (mask is None)
+    assert loaded.source_hash == saved.source_hash
+    assert is_mapped(loaded.X)
+    assert not is_mapped(saved.X)
+    with pytest.raises(ValueError, match="read-only"):
+        loaded.X[0] = 0
+    assert (folder / "one.npz").read_bytes() == (folder / "two.npz").read_bytes()
+
+
+def test_features_of_images_are_flattened_by_row_with_channels_last() -> None:
+    dataset = make_images(shape=(2, 3, 3))
+    rows = np.array([4, 0, 4])
+    naive = [
+        [
+            float(dataset.X[row, height, width, channel])
+            for height in range(2)
+            for width in range(3)
+            for channel in range(3)
+        ]
+        for row in rows
+    ]
+    found = dataset.features(rows)
+    assert found.dtype == np.float64
+    assert found.tolist() == naive
+    assert dataset.n_features == 18
+    assert dataset.feature_names == tuple(f"x{column}" for column in range(18))
+
+
+def test_features_of_a_table_are_its_rows() -> None:
+    dataset = make(np.arange(6.0).reshape(3, 2) / 7)
+    assert not dataset.is_images
+    np.testing.assert_array_equal(dataset.features(np.array([2, 0])), dataset.X[[2, 0]])
+    copy = dataset.features(slice(None))
+    copy[:] = 0
+    assert dataset.X.any()
+
+
+def test_an_image_is_not_the_table_of_its_pixels() -> None:
+    images = make_images()
+    table = make(images.features(slice(None)), images.y)
+    assert images.source_hash != table.source_hash
+
+
+def test_names_of_pixels_are_not_stored(tmp_path: Path) -> None:
+    make_images().save(tmp_path / "toy.npz")
+    with np.load(tmp_path / "toy.npz") as content:
+        assert "feature_names" not in content.files
+    assert Dataset.load(tmp_path / "toy.npz").feature_names[-1] == "x35"
+
+
+def test_damaged_images_are_noticed_at_every_length_and_byte(tmp_path: Path) -> None:
+    path = tmp_path / "toy.npz"
+    make_images(n=40).save(path)
+    content = path.read_bytes()
+    for length in range(0, len(content), 97):
+        path.write_bytes(content[:length])
+        with pytest.raises(CorruptFileError, match=r"toy\.npz.*delete it and run again"):
+            Dataset.load(path)
+    place = content.index(make_images(n=40).X.tobytes())
+    for at in (place, place + 700, place - 1, place - 40, 0):
+        path.write_bytes(content[:at] + bytes([content[at] ^ 0x41]) + content[at + 1 :])
+        with pytest.raises(CorruptFileError, match=r"toy\.npz.*delete it and run again"):
+            Dataset.load(path)

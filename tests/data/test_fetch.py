@@ -116,7 +116,7 @@ truncated = send(CONTENT[:-1000], announced=len(CONTENT))
 
 
 def file(*urls: str) -> File:
-    return File(path=FILE_PATH, sha256=SHA256, urls=urls)
+    return File(path=FILE_PATH, pin=f"sha256:{SHA256}", urls=urls)
 
 
 def dead_url() -> str:
@@ -300,6 +300,68 @@ def test_many_at_once_leave_one_whole_file(server: Server, tmp_path: Path) -> No
         jobs = [pool.submit(fetch, file(url), cache=tmp_path, patience=QUICK) for _ in range(8)]
         assert {job.result().read_bytes() for job in jobs} == {CONTENT}
     assert everything_below(tmp_path) == [FILE_PATH]
+
+
+# Pins and alternatives
+
+
+@pytest.mark.parametrize(
+    "pin",
+    ["", SHA256, f"sha256:{SHA256[:-1]}", f"md5:{SHA256}", f"sha1:{SHA256}", "md5:" + "G" * 32],
+)
+def test_a_pin_names_its_algorithm(pin: str) -> None:
+    with pytest.raises(ValueError, match="is no hash"):
+        File(path=FILE_PATH, pin=pin)
+
+
+def test_a_file_pinned_by_md5(server: Server, tmp_path: Path) -> None:
+    md5 = hashlib.md5(CONTENT).hexdigest()
+    bad, url = server.on("/bad", wrong), server.on("/f", good)
+    pinned = File(path=FILE_PATH, pin=f"md5:{md5}", urls=(bad, url))
+    assert fetch(pinned, cache=tmp_path, patience=QUICK).read_bytes() == CONTENT
+    assert server.asked == ["/bad", "/f"]
+    with pytest.raises(
+        DownloadError, match=rf"wrong file \(md5 [0-9a-f]{{12}}…, not {md5[:12]}…\)"
+    ):
+        fetch(File(FILE_PATH, pinned.pin, (bad,)), cache=tmp_path / "other", patience=QUICK)
+
+
+OTHER = b"the same in another packing"
+OTHER_FILE = File("uci/other.p", f"sha256:{hashlib.sha256(OTHER).hexdigest()}")
+
+
+def test_an_alternative_is_asked_for_at_every_place(server: Server, tmp_path: Path) -> None:
+    server.on("/two/uci/other.p", send(OTHER))
+    source = server.on("/source", good)
+    wanted = File(FILE_PATH, f"sha256:{SHA256}", (source,), (OTHER_FILE,))
+    mirrors = [f"{server.base}/one", f"{server.base}/two"]
+    path = fetch(wanted, mirrors=mirrors, cache=tmp_path, patience=QUICK)
+    assert path == tmp_path / "uci" / "other.p"
+    assert path.read_bytes() == OTHER
+    places = [
+        f"/{mirror}/uci/{name}"
+        for mirror in ("one", "two")
+        for name in ("table%20one.p", "other.p")
+    ]
+    assert server.asked == places
+    assert fetch(wanted, mirrors=mirrors, cache=tmp_path, patience=QUICK) == path
+    assert server.asked == places  # the second time it came from the cache
+    path.unlink()
+    assert fetch(wanted, cache=tmp_path, patience=QUICK).read_bytes() == CONTENT
+
+
+def test_an_alternative_has_a_pin_of_its_own(server: Server, tmp_path: Path) -> None:
+    server.on("/m/uci/other.p", good)
+    wanted = File(FILE_PATH, f"sha256:{SHA256}", (), (OTHER_FILE,))
+    with pytest.raises(DownloadError) as caught:
+        fetch(wanted, mirrors=[f"{server.base}/m"], cache=tmp_path, patience=QUICK)
+    lines = str(caught.value).splitlines()
+    assert lines[1] == f"  {server.base}/m: HTTP 404"
+    assert lines[2].startswith(
+        f"  {server.base}/m (uci/other.p): wrong file (sha256 {SHA256[:12]}…"
+    )
+    assert f"{FILE_PATH} with sha256 {SHA256} or uci/other.p with sha256 " in lines[3]
+    assert everything_below(tmp_path) == []
 
 
 # Settings

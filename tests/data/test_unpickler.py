@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from lalbench.data.unpickler import read_pickled_arrays
+from lalbench.data.unpickler import read_pickled_arrays, read_pickled_values
 from lalbench.errors import UserError
 
 TYPES = ["?", "i1", "<i2", ">i4", "<i8", "u1", ">u2", "u8", "<f2", ">f4", "<f8"]
@@ -302,3 +302,96 @@ def test_flipped_bytes_give_arrays_or_an_error(
 def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="No such file"):
         read_pickled_arrays(tmp_path / "none.p")
+
+
+# Arrays, integers, text and flat lists
+
+INTEGERS = st.integers(-(2**63), 2**63 - 1)
+TEXT = st.text(st.characters(codec="latin-1"))
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@settings(max_examples=40, deadline=None)
+@given(
+    content=st.dictionaries(
+        TEXT, INTEGERS | TEXT | st.lists(INTEGERS, max_size=4) | st.lists(TEXT, max_size=4)
+    )
+)
+def test_plain_values_come_back_exactly(protocol: int, content: dict[str, Any]) -> None:
+    array = np.arange(6, dtype=np.uint8).reshape(2, 3)
+    found = read_pickled_values(pickle.dumps({**content, "array": array}, protocol), "here")
+    np.testing.assert_array_equal(found.pop("array"), array)
+    assert found == {key: value for key, value in content.items() if key != "array"}
+    assert all(type(found[key]) is type(value) for key, value in found.items())
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_bytes_are_text(protocol: int) -> None:
+    content = {b"names": [b"a", b"\xe9"], b"about": b"batch"}
+    found = read_pickled_values(pickle.dumps(content, protocol), "here")
+    assert found == {"names": ["a", "é"], "about": "batch"}
+
+
+def test_a_python_2_dictionary_of_lists() -> None:
+    content = (
+        b"\x80\x02}q\x01(U\x06labelsq\x02]q\x03(K\x03M\x00\x01e"
+        b"U\x05namesq\x04]q\x05(U\x01aU\x02\xe9beu."
+    )
+    assert pickle.loads(content, encoding="latin1") == {"labels": [3, 256], "names": ["a", "éb"]}
+    found = read_pickled_values(content, "here")
+    assert found == {"labels": [3, 256], "names": ["a", "éb"]}
+
+
+SELF: list[Any] = []
+SELF.append(SELF)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [[1]],
+        [1, "a"],
+        [1, True],
+        [1.0],
+        1.0,
+        None,
+        True,
+        2**63,
+        [-(2**63) - 1],
+        (1, 2),
+        {1},
+        {"a": 1},
+        SELF,
+        [np.zeros(1)],
+        bytearray(b"a"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_other_values_are_refused(value: Any) -> None:
+    with pytest.raises(UserError, match="here: refused to unpickle"):
+        read_pickled_values(pickle.dumps({"X": value}), "here")
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("place", ["whole", "value", "key", "list"])
+def test_a_malicious_pickle_of_values_is_not_run(tmp_path: Path, protocol: int, place: str) -> None:
+    marker = tmp_path / "ran"
+    command = _Command(marker)
+    content: Any = {
+        "whole": command,
+        "value": {"X": command},
+        "key": {command: 1},
+        "list": {"X": [1, command]},
+    }[place]
+    with pytest.raises(UserError, match=r'refused to unpickle: it asks for "\w+\.system"'):
+        read_pickled_values(pickle.dumps(content, protocol), "here")
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize("operation", [b"R", b"\x81", b"b", b"i", b"o"])
+@pytest.mark.parametrize("thing", [b"K\x01", b"U\x01a", b"]", b"}"])
+def test_plain_values_cannot_be_called_or_changed(thing: bytes, operation: bytes) -> None:
+    # the value on the stack takes the place of a class or of an object with a state
+    attack = thing + (b"}U\x01aK\x01s" if operation == b"b" else b")") + operation
+    with pytest.raises(UserError, match="refused to unpickle"):
+        read_pickled_values(b"\x80\x02}(U\x01X" + attack + b"u.", "here")

@@ -143,6 +143,23 @@ def test_npz_names(tmp_path: Path) -> None:
     assert dataset.y.tolist() == [0, 1, 0]
 
 
+@pytest.mark.parametrize("shape", [(4, 2, 3), (4, 2, 3, 1), (4, 2, 3, 3)])
+def test_npz_of_images(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    X = np.random.default_rng(0).integers(0, 256, size=shape, dtype=np.uint8)
+    np.savez(tmp_path / "a.npz", X=X, y=["b", "a", "b", "a"])
+    dataset = load(tmp_path / "a.npz")
+    assert dataset.is_images
+    np.testing.assert_array_equal(dataset.X, X.reshape(4, 2, 3, -1))
+    assert dataset.y.tolist() == [1, 0, 1, 0]
+
+
+def test_npz_of_bytes_in_two_dimensions_is_a_table(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", X=np.arange(8, dtype=np.uint8).reshape(4, 2), y=[0, 1, 0, 1])
+    dataset = load(tmp_path / "a.npz")
+    assert not dataset.is_images
+    assert dataset.X.tolist() == np.arange(8.0).reshape(4, 2).tolist()
+
+
 def test_relabel_of_a_file(tmp_path: Path) -> None:
     path = write(GOOD.assign(y=["b", "a", "c", "a"]), tmp_path, "csv")
     dataset = load(path, relabel=[["c"], ["a"]])
@@ -304,6 +321,10 @@ X4, Y4 = np.zeros((4, 2)), np.array([0, 1, 0, 1])
         ({"X": X4[:, :0], "y": Y4}, "does not fit"),
         ({"X": X4[:0], "y": Y4[:0]}, "does not fit"),
         ({"X": np.zeros((4, 2, 2)), "y": Y4}, "reshape it"),
+        ({"X": np.zeros((4, 2, 2, 1)), "y": Y4}, "type uint8"),
+        ({"X": np.zeros((4, 2, 2, 2), dtype=np.uint8), "y": Y4}, "1 or 3) and type uint8"),
+        ({"X": np.zeros((4, 2, 0), dtype=np.uint8), "y": Y4}, "does not fit"),
+        ({"X": np.zeros((3, 2, 2), dtype=np.uint8), "y": Y4}, "does not fit"),
         ({"X": np.zeros(4), "y": Y4}, "reshape it"),
         ({"X": X4.astype(object), "y": Y4}, "array X: is an object array"),
         ({"X": X4, "y": Y4.astype(object)}, "array y: is an object array"),

@@ -36,3 +36,31 @@ def make_dataset() -> MakeDataset:
         )
 
     return make
+
+
+@pytest.fixture(scope="session")
+def make_images() -> MakeDataset:
+    """A data set of random images with the given rows per class, in random order."""
+
+    def make(
+        counts: Sequence[int],
+        test_counts: Sequence[int] = (),
+        shape: tuple[int, int, int] = (3, 4, 3),
+        seed: int = 0,
+    ) -> Dataset:
+        rng = np.random.default_rng(seed)
+        parts = [
+            rng.permutation(np.repeat(np.arange(len(numbers)), numbers))
+            for numbers in (counts, test_counts)
+        ]
+        y = np.concatenate(parts).astype(np.int64)
+        mask = np.arange(len(y)) >= len(parts[0])
+        return Dataset(
+            name="images",
+            X=rng.integers(0, 256, size=(len(y), *shape), dtype=np.uint8),
+            y=y,
+            class_names=tuple(f"c{label}" for label in range(len(counts))),
+            test_mask=mask if len(test_counts) else None,
+        )
+
+    return make

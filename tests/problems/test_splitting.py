@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from lalbench.config import Sizes
 from lalbench.errors import UserError
@@ -169,3 +170,43 @@ def test_more_test_rows_than_the_given_partition_has_are_refused():
     y = np.tile([0, 1], 100)
     with pytest.raises(UserError, match="only 80 rows of the given test partition"):
         _split(y, Sizes(test=81), np.arange(120), np.arange(120, 200))
+
+
+def test_all_takes_the_given_test_partition_as_it_is():
+    y = np.tile([0, 1], 100)
+    kept, kept_test = np.arange(120), np.random.default_rng(0).permutation(np.arange(120, 200))
+    parts = _split(y, Sizes(test="all", reward=10, annotated=10), kept, kept_test)
+    assert parts.test.tolist() == kept_test.tolist()
+    assert sorted([*parts.annotated, *parts.pool, *parts.reward]) == kept.tolist()
+
+
+def test_all_of_no_test_partition_is_refused():
+    with pytest.raises(UserError, match="this data set has none; write a number") as caught:
+        _split(np.tile([0, 1], 100), Sizes(test="all"))
+    assert caught.value.key == "sizes.test"
+
+
+def test_no_reward_set_leaves_its_rows_to_the_pool():
+    y = np.random.default_rng(0).permutation(np.repeat([0, 1], [150, 250]))
+    none = _split(y, Sizes(test=40, reward=0, annotated=20))
+    some = _split(y, Sizes(test=40, reward=30, annotated=20))
+    assert none.reward.tolist() == []
+    assert none.reward.dtype == np.int64
+    assert len(none.pool) == len(some.pool) + 30 == 340
+    assert none.test.tolist() == some.test.tolist()
+    assert sorted([*none.annotated, *none.pool, *none.test]) == list(range(400))
+    # three of eight labels are 0, and so are those of the annotated set
+    assert np.bincount(y[none.annotated]).tolist() == [7, 13]
+
+
+@pytest.mark.parametrize("test", [1, 0, -5, 2.0, True, "al", None])
+def test_sizes_of_the_test_set_that_do_not_fit(test):
+    with pytest.raises(ValidationError, match="is no number of test rows"):
+        Sizes(test=test)
+
+
+def test_sizes_of_the_test_set_that_fit():
+    assert Sizes(test="all").test == "all"
+    assert Sizes(test=2, reward=0).reward == 0
+    with pytest.raises(ValidationError):
+        Sizes(reward=-1)

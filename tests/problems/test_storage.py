@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from lalbench.config import ObjectiveSpec, Sizes
+from lalbench.data.dataset import Dataset
 from lalbench.errors import CorruptFileError, UserError
 from lalbench.problems import Problem, build_problem, load_problem, save_problems
 
 SEEDS = ((0, 0), (0, 1), (1, 10))
-SMALL = Sizes(test=40, reward=20, annotated=20)
+SMALL_DICT = {"test": 40, "reward": 20, "annotated": 20}
+SMALL = Sizes(**SMALL_DICT)
 
 
 @pytest.fixture(scope="module", params=["clean", "published"])
@@ -38,14 +40,17 @@ def problems(table, protocol):
 def assert_equal(one, other):
     for field in dataclasses.fields(Problem):
         a, b = getattr(one, field.name), getattr(other, field.name)
-        if field.name == "scaler":
-            assert np.array_equal(a.mean, b.mean)
-            assert np.array_equal(a.scale, b.scale)
+        if field.name == "scaling":
+            assert a.method == b.method
+            assert np.array_equal(a.rows, b.rows)
+            assert a.rows.dtype == b.rows.dtype
         elif isinstance(a, np.ndarray):
             assert np.array_equal(a, b), field.name
             assert a.dtype == b.dtype, field.name
         else:
             assert a == b, field.name
+    assert np.array_equal(one.X, other.X)
+    assert one.X.tobytes() == other.X.tobytes()
 
 
 def test_problems_come_back_as_they_were(tmp_path, table, problems):
@@ -55,6 +60,33 @@ def test_problems_come_back_as_they_were(tmp_path, table, problems):
         assert_equal(load_problem(path, table, data_seed, seed), problem)
     objective = ObjectiveSpec(name="macro_f1")
     assert load_problem(path, table, 0, 1, objective=objective).objective == objective
+
+
+@pytest.mark.parametrize("sizes", [{"pool": 30}, {"reward": 0}])
+def test_parts_of_unusual_sizes_come_back(tmp_path, table, protocol, sizes):
+    # a limited pool: the published scaling is fitted on rows that are not in use
+    problem = build_problem(
+        table, "imbalanced", data_seed=1, seed=2, protocol=protocol, sizes={**SMALL_DICT, **sizes}
+    )
+    save_problems(tmp_path / "a.npz", [problem])
+    assert_equal(load_problem(tmp_path / "a.npz", table, 1, 2), problem)
+    fitted_on = set(problem.scaling.rows) - set(problem.row_ids)
+    assert bool(fitted_on) == (protocol == "published" and "pool" in sizes)
+
+
+def test_problems_of_images_come_back(tmp_path, make_images, protocol):
+    source = make_images([150, 130], [90, 80], shape=(4, 3, 3))
+    source.save(tmp_path / "data.npz")
+    problem = build_problem(
+        source, "imbalanced", data_seed=1, seed=2, protocol=protocol, sizes=SMALL
+    )
+    save_problems(tmp_path / "a.npz", [problem])
+    mapped = Dataset.load(tmp_path / "data.npz")
+    loaded = load_problem(tmp_path / "a.npz", mapped, 1, 2)
+    assert "X" not in vars(loaded)
+    assert_equal(dataclasses.replace(loaded, source=problem.source), problem)
+    assert np.array_equal(loaded.images.take(), problem.images.take())
+    assert loaded.X.tobytes() == problem.X.tobytes()
 
 
 def test_same_problems_same_bytes_without_features(tmp_path, table, problems):

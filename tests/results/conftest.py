@@ -36,8 +36,30 @@ GAIN = {
     "neural_process": 0.005,
 }
 
+DEEP_STRATEGIES = [
+    "entropy",
+    "margin",
+    "least_confident",
+    "k_center_greedy",
+    "learning_loss",
+    "vaal",
+    "uncertain_gcn",
+    "core_gcn",
+    "hal_uniform",
+    "hal_gauss",
+    "cbal",
+    "random",
+]
+
+# How many times likelier than chance each strategy takes a point of a rare class (others: 1).
+TASTE = {"entropy": 3.0, "margin": 2.5, "least_confident": 2.0, "cbal": 6.0, "hal_gauss": 0.5}
+
+LINES = {"annotated": (100, 0.0), "annotated_reward": (200, 0.03), "all_labels": (1511, 0.06)}
+"""Fits without active learning: labels, and how much better than the start."""
+
 Key = tuple[str, str, str, str, int, int]
 Write = Callable[..., Path]
+Rows = Callable[[Study, Key], list[dict[str, Any]]]
 
 
 def make_study(folder: Path, **changes: Any) -> Study:
@@ -54,6 +76,29 @@ def make_study(folder: Path, **changes: Any) -> Study:
         "blocks": {"cheap": 9, "oracle": 3, "learned": 3},
     }
     return Study.model_validate(content | changes)
+
+
+def make_deep_study(folder: Path, **changes: Any) -> Study:
+    """The shape of the deep study: four image sets, twelve strategies, three seeds, no reward set.
+
+    The strategies with networks of their own are named by a class, so that this needs none of them.
+    """
+    networks = {"learning_loss", "vaal", "uncertain_gcn", "core_gcn"}
+    stand_in = "lalbench.strategies.uncertainty:Entropy"
+    content = {
+        "study": "deep",
+        "datasets": ["cifar10", "svhn", "fashion_mnist", "mnist"],
+        "settings": ["balanced", "imbalanced", "imbalanced_weighted"],
+        "classifiers": ["resnet18"],
+        "seeds": {"data": [0, 1, 2], "run": [0, 1, 2], "pairs": "matched"},
+        "sizes": {"annotated": 1000},
+        "strategies": [
+            {"name": name, "class": stand_in} if name in networks else name
+            for name in DEEP_STRATEGIES
+        ],
+        "budget": 1000,
+    }
+    return make_study(folder, **(content | changes))
 
 
 def split_hash(study: Study, *parts: object) -> str:
@@ -118,8 +163,55 @@ def trial_rows(study: Study, key: Key) -> list[dict[str, Any]]:
     ]
 
 
+def deep_rows(study: Study, key: Key) -> list[dict[str, Any]]:
+    """A trial of the deep study: ten classes, 1000 points per step, drawn by the strategy's taste.
+
+    The acquired ids are left out: nobody reads them here, and they would be five million numbers.
+    """
+    dataset, setting, _, strategy, data_seed, seed = key
+    own = _stream(*key)
+    even = np.arange(10) % 2 == 0
+    balanced = setting == "balanced"
+    counts = np.where(even, 100 if balanced else 18, 100 if balanced else 182)
+    pool = np.where(even, 4900 if balanced else 482, 4900 if balanced else 4818)
+    start = 0.2 + 0.3 * _stream(dataset, setting, data_seed, seed).random()
+    gain = 0.01 * TASTE.get(strategy, 1.0) * (setting != "balanced")
+    rows = []
+    for step in range(study.steps + 1):
+        if step:
+            taste = np.where(even, TASTE.get(strategy, 1.0), 1.0) * pool
+            drawn = np.minimum(own.multinomial(study.budget, taste / taste.sum()), pool)
+            drawn[np.argmax(pool - drawn)] += study.budget - drawn.sum()
+            counts, pool = counts + drawn, pool - drawn
+        noise = own.normal(0, 0.01) if step else 0.0
+        score = round(start + (0.03 + gain) * step**0.7 + noise, 4)
+        rows.append(
+            {
+                "study": study.study,
+                "protocol": study.protocol,
+                **dict(zip(records.KEYS[2:], key, strict=True)),
+                "step": step,
+                "n_annotated": int(counts.sum()),
+                "n_pool": int(pool.sum()),
+                "acquired": [],
+                **dict.fromkeys(records.METRICS, score),
+                "class_recall": [score] * 10,
+                "class_counts": [int(count) for count in counts],
+                "rare_in_pool": int(pool[0]),
+                "rare_in_test": 1000 if balanced else 100,
+                "labels_asked": 0,
+                "label_budget": int(counts.sum()),
+                "engine": "",
+                "split_hash": split_hash(study, dataset, setting, data_seed, seed),
+                "status": "ok",
+                "message": "",
+            }
+        )
+    return rows
+
+
 def failed_rows(study: Study, key: Key, status: str = "error") -> list[dict[str, Any]]:
-    first = trial_rows(study, key)[0]
+    first = rows_of(study)(study, key)[0]
     unknown = dict.fromkeys(records.METRICS, float("nan"))
     return [first | unknown | {"status": status, "message": "LinAlgError: Singular matrix"}]
 
@@ -144,8 +236,9 @@ def timing_rows(study: Study, key: Key) -> list[dict[str, Any]]:
 
 
 def reference_rows(study: Study, key: Key) -> list[dict[str, Any]]:
-    base = trial_rows(study, (*key[:3], "random", *key[4:]))[0]
-    lines = {"annotated": (100, 0.0), "annotated_reward": (200, 0.03), "all_labels": (1511, 0.06)}
+    base = rows_of(study)(study, (*key[:3], "random", *key[4:]))[0]
+    # without a reward set and with a pool too large to fit at once only the first is there
+    lines = {"annotated": (1000, 0.0)} if study.study == "deep" else LINES
     kept = {name: base[name] for name in records.COLUMNS["references"] if name in base}
     return [
         kept
@@ -153,6 +246,11 @@ def reference_rows(study: Study, key: Key) -> list[dict[str, Any]]:
         | dict.fromkeys(records.METRICS, base["objective"] + more)
         for line, (labels, more) in lines.items()
     ]
+
+
+def rows_of(study: Study) -> Rows:
+    """What makes the rows of a trial of ``study``."""
+    return deep_rows if study.study == "deep" else trial_rows
 
 
 def write_trials(
@@ -179,7 +277,7 @@ def write_trials(
                 if key in fail
                 else failed_rows(study, key, "timeout")
                 if key in time_out
-                else trial_rows(study, key)
+                else rows_of(study)(study, key)
             )
         ]
         path = job_file(study, cell, block)
@@ -251,6 +349,19 @@ def whole(invented: tuple[Study, Path]) -> Analysis:
 def part(incomplete: tuple[Study, Path]) -> Analysis:
     """The analysis of the incomplete study."""
     return Analysis.of(*incomplete)
+
+
+@pytest.fixture(scope="session")
+def deep(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Path]:
+    """A complete study of the shape of the deep one, and its results folder; read only."""
+    study = make_deep_study(tmp_path_factory.mktemp("deep"))
+    return study, write_trials(study)
+
+
+@pytest.fixture(scope="session")
+def deep_analysis(deep: tuple[Study, Path]) -> Analysis:
+    """The analysis of the deep-shaped study."""
+    return Analysis.of(*deep)
 
 
 @pytest.fixture

@@ -70,6 +70,7 @@ def test_cost_sums_the_measured_seconds(whole: Analysis) -> None:
     row = table.loc[("svm", "random")]
     assert row["trials"] == 3 * 2 * 9
     assert row["select_per_step"] == pytest.approx(0.01)
+    assert row["step"] == pytest.approx(0.012)
     assert row["trial"] == pytest.approx(11 * 0.012)
 
 

@@ -75,7 +75,7 @@ def test_report(page: tuple[str, Path]) -> None:
     assert all(image["alt"] for image in parser.images)
     assert not re.search(r'(src|href)="(?!#|data:)', text)
     # figures of the folder, all of them
-    assert len(parser.images) == 10
+    assert len(parser.images) == 12
     # what failed and what to beware of
     assert "ERR 0/9" in text
     assert "9 of 72 trials failed" in text

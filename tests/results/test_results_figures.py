@@ -68,7 +68,9 @@ def test_figures_are_the_same_bytes_every_time(
         "ranks",
         "multi_comparison",
         "penalty",
+        "relative_overview",
         "class_balance",
+        "balance",
         "training",
     }
     assert {Path(name).suffix for name in first} == {".svg", ".png"}
@@ -230,5 +232,5 @@ def test_looks_can_be_told_apart_without_colour() -> None:
 
 def test_titles_and_captions_are_there(whole: Analysis) -> None:
     drawings = list(all_figures(whole))
-    assert len({drawing.name for drawing in drawings}) == len(drawings) == 2 * 10
+    assert len({drawing.name for drawing in drawings}) == len(drawings) == 2 * 12
     assert all(drawing.caption.endswith(".") for drawing in drawings)

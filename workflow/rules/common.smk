@@ -17,7 +17,7 @@ for name, place in (
 ):
     environment[name] = os.pathsep.join(filter(None, [place, environment.get(name)]))
 
-from lalbench import codehash, files, grid
+from lalbench import codehash, files, grid, network_cost, plan
 from lalbench.errors import LalbenchError
 from lalbench.study import load_study
 
@@ -44,6 +44,8 @@ OUTPUTS = {
 }
 LEARNED = sorted({cell.strategy for cell in CELLS if cell.learned})
 OTHERS = sorted({cell.strategy for cell in CELLS if not cell.learned})
+NETWORKS = grid.networks(STUDY)
+TABULAR = [entry.label for entry in STUDY.classifiers if entry.label not in NETWORKS]
 RESULTS_OPTION = ["--results", RESULTS] if RESULTS else []
 
 
@@ -75,17 +77,40 @@ def labels(*names):
 
 
 def cost_class(wildcards):
-    """The cost class of a job's strategy."""
-    return grid.cost_class(STUDY, wildcards.strategy)
+    """The cost class of a job's cell."""
+    return grid.cost_class(STUDY, wildcards.strategy, wildcards.classifier)
 
 
-def problem_files(wildcards):
-    """The problem files that hold the seed pairs of a job's block."""
-    block = grid.block(STUDY, cost_class(wildcards), wildcards.block)
+def problems_of(wildcards, block):
+    """The problem files that hold the seed pairs of ``block``."""
     return [
         f"{FOLDER}/problems/{wildcards.dataset}/{wildcards.setting}/block-{number}.npz"
         for number in grid.problem_blocks(STUDY, block)
     ]
+
+
+def problem_files(wildcards):
+    """The problem files that hold the seed pairs of a job's block."""
+    return problems_of(wildcards, grid.block(STUDY, cost_class(wildcards), wildcards.block))
+
+
+def initial_problems(wildcards):
+    """The problem files that hold the seed pairs of a block of networks."""
+    return problems_of(wildcards, grid.block(STUDY, "network", wildcards.block))
+
+
+def initial_file(wildcards):
+    """The network that a trial starts from, unless its strategy changes the training."""
+    shared = grid.shares_initial(STUDY, wildcards.strategy)
+    cell = f"{wildcards.dataset}/{wildcards.setting}/{wildcards.classifier}"
+    return [f"{FOLDER}/initial/{cell}/block-{wildcards.block}.npz"] if shared else []
+
+
+def network_resources(key):
+    """Memory in MB or minutes that a job of a network takes, by declared costs."""
+    return lambda wildcards, attempt: network_cost.resources(
+        STUDY, wildcards.dataset, wildcards.classifier, wildcards.get("strategy")
+    )[key] * (attempt if key == "runtime" else 1)
 
 
 def user_file(wildcards):

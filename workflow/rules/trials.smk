@@ -14,6 +14,7 @@ rule trials:
     benchmark:
         f"{FOLDER}/benchmarks/trials/{CELL}.tsv"
     wildcard_constraints:
+        classifier=one_of(TABULAR),
         strategy=one_of(OTHERS),
     conda:
         ENVIRONMENT
@@ -48,6 +49,7 @@ rule learned_trials:
     benchmark:
         f"{FOLDER}/benchmarks/trials/{CELL}.tsv"
     wildcard_constraints:
+        classifier=one_of(TABULAR),
         strategy=one_of(LEARNED),
     conda:
         NETWORK_ENVIRONMENT
@@ -68,3 +70,42 @@ rule learned_trials:
         " --data {input.data:q} --problems {input.problems:q} --learned {input.learned:q}"
         " --output {output.records:q} --timings {output.timings:q} --curves {output.curves:q}"
         " > {log:q} 2>&1"
+
+
+# Trials of networks: one job per seed pair by default. After SIGTERM a job leaves a checkpoint in the
+# study's cache and goes on from it when it is run again.
+
+
+rule network_trials:
+    input:
+        data=f"{FOLDER}/data/{{dataset}}.npz",
+        problems=problem_files,
+        initial=initial_file,
+    output:
+        records=f"{FOLDER}/trials/{CELL}.parquet",
+        timings=f"{FOLDER}/timings/{CELL}.parquet",
+    log:
+        f"{FOLDER}/logs/trials/{CELL}.log",
+    benchmark:
+        f"{FOLDER}/benchmarks/trials/{CELL}.tsv"
+    wildcard_constraints:
+        classifier=one_of(NETWORKS),
+    conda:
+        NETWORK_ENVIRONMENT
+    threads: CPU_THREADS
+    resources:
+        mem_mb=network_resources("mem_mb"),
+        runtime=network_resources("runtime"),
+        gpu=GPUS,
+    params:
+        study=STUDY_FILE,
+        results=RESULTS_OPTION,
+        labels=CELL_LABELS,
+        initial=lambda wildcards, input: (["--initial", input.initial] if input.initial else []),
+        reads=reads("trials"),
+        code=code("trials"),
+        software=SOFTWARE,
+    shell:
+        "python -m lalbench trials --study {params.study:q} {params.results:q} {params.labels:q}"
+        " --data {input.data:q} --problems {input.problems:q} {params.initial:q}"
+        " --output {output.records:q} --timings {output.timings:q} > {log:q} 2>&1"

@@ -2,5 +2,18 @@
 
 from lalbench.classifiers.registry import clone, get, module_of, names
 from lalbench.classifiers.signals import decision, fit, probabilities
+from lalbench.classifiers.task import Answers, for_problem, inputs, takes_images
 
-__all__ = ["clone", "decision", "fit", "get", "module_of", "names", "probabilities"]
+__all__ = [
+    "Answers",
+    "clone",
+    "decision",
+    "fit",
+    "for_problem",
+    "get",
+    "inputs",
+    "module_of",
+    "names",
+    "probabilities",
+    "takes_images",
+]

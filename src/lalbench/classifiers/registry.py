@@ -20,6 +20,9 @@ _REGISTRY: Mapping[str, str] = MappingProxyType(
     {
         "logistic_regression": "lalbench.classifiers.logistic:LogisticRegression",
         "svm": "sklearn.svm:SVC",
+        "resnet18": "lalbench.classifiers.networks.classifier:ResNet18",
+        "small_cnn": "lalbench.classifiers.networks.classifier:SmallCNN",
+        "mlp": "lalbench.classifiers.networks.classifier:MLP",
     }
 )
 """Import paths, followed when a classifier is first asked for."""
@@ -41,7 +44,9 @@ def get(
 
     ``logistic_regression`` (:class:`lalbench.classifiers.logistic.LogisticRegression`) and ``svm``
     (scikit-learn's RBF ``SVC``) have scikit-learn's default options; the protocol sets the solver
-    and the tolerance. Options given here or in the specification come last and win.
+    and the tolerance. ``resnet18``, ``small_cnn`` and ``mlp`` are networks for images
+    (:class:`lalbench.classifiers.networks.classifier.NetworkClassifier`). Options given here or in
+    the specification come last and win.
 
     Args:
         classifier: a name of :func:`names`; ``"package.module:Class"`` of any classifier that

@@ -19,7 +19,11 @@ IntArray = NDArray[np.int64]
 
 
 def fit(
-    classifier: Any, X: ArrayLike, y: ArrayLike, class_fit_weights: ArrayLike | None = None
+    classifier: Any,
+    X: ArrayLike,
+    y: ArrayLike,
+    class_fit_weights: ArrayLike | None = None,
+    **options: Any,
 ) -> Any:
     """Fits ``classifier`` and returns it.
 
@@ -29,13 +33,14 @@ def fit(
         y: (n,) integer labels 0 … C - 1.
         class_fit_weights: (C,) weights, looked up by label (docs/protocols.md [14]) and passed as
             ``sample_weight``; or None.
+        **options: further arguments of ``fit``.
 
     Raises:
         UserError: weights for a classifier whose ``fit`` takes no ``sample_weight``, or a label
             without a weight.
     """
     if class_fit_weights is None:
-        return classifier.fit(X, y)
+        return classifier.fit(X, y, **options)
     if "sample_weight" not in inspect.signature(classifier.fit).parameters:
         raise UserError(
             "fit_weights",
@@ -49,7 +54,7 @@ def fit(
             f"{len(weights)} weights for labels {labels.min()} … {labels.max()}",
             "give one weight per class",
         )
-    return classifier.fit(X, y, sample_weight=weights[labels])
+    return classifier.fit(X, y, sample_weight=weights[labels], **options)
 
 
 def probabilities(classifier: Any, X: ArrayLike, n_classes: int) -> FloatArray:

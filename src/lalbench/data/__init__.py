@@ -19,7 +19,7 @@ __all__ = ["CATALOGUE", "Dataset", "check", "load", "names"]
 def load(
     spec: DatasetSpec | str, *, mirrors: Sequence[str] = (), cache: Path | None = None
 ) -> Dataset:
-    """A data set of the catalogue, or of a file of the user's.
+    """A data set of the catalogue, or of a file or a folder of images of the user's.
 
     Args:
         spec: entry of a study, or a name of the catalogue. The data set is called by its label.
@@ -32,7 +32,11 @@ def load(
         DownloadError: no place had a file with the right hash.
     """
     spec = _spec(spec)
-    if spec.path is not None:
+    if spec.path is not None and spec.format == "images":
+        from lalbench.data.image_folder import read_image_folder
+
+        table, where = read_image_folder(spec.path, spec.options), spec.path
+    elif spec.path is not None:
         from lalbench.data.user_files import read_user_file
 
         _no_options(spec)
@@ -48,13 +52,19 @@ def load(
 def check(spec: DatasetSpec | str) -> None:
     """Raises :class:`UserError` for what is wrong with ``spec`` before anything is read.
 
-    Of a user's file the names of its columns are read, nothing of the catalogue is fetched.
+    Of a user's file the names of its columns are read, of a folder of images the names of its
+    files; nothing of the catalogue is fetched.
     """
     spec = _spec(spec)
     if spec.relabel is not None:
         check_relabel(spec.relabel)
     if spec.path is None:
         catalogue.get(spec.name).complete_options(spec.options)
+        return
+    if spec.format == "images":
+        from lalbench.data.image_folder import check_image_folder
+
+        check_image_folder(spec.path, spec.options)
         return
     from lalbench.data.user_files import check_user_file
 

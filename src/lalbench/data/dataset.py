@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,17 +14,21 @@ from numpy.typing import NDArray
 from lalbench import files
 from lalbench.errors import CorruptFileError
 
+CHANNELS = (1, 3)
+
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A labelled matrix; its arrays are read-only.
+    """A labelled matrix, or labelled images; its arrays are read-only.
 
     Args:
         name: what it is called in the results.
-        X: (n, d) float64 features, finite.
+        X: (n, d) float64 features, finite; or (n, height, width, channels) uint8 images with one
+            (grey) or three (red, green, blue) channels.
         y: (n,) int64 labels 0 … C-1.
         class_names: (C,) original labels, in the order of the classes.
-        feature_names: (d,) names of the columns.
+        feature_names: (d,) names of the columns; x0, x1, … where there are none, as for images,
+            whose columns are those of :meth:`features`.
         test_mask: (n,) bool, True for rows of a given test partition; None without one.
 
     Raises:
@@ -31,10 +36,10 @@ class Dataset:
     """
 
     name: str
-    X: NDArray[np.float64]
+    X: NDArray[np.float64] | NDArray[np.uint8]
     y: NDArray[np.int64]
     class_names: tuple[str, ...]
-    feature_names: tuple[str, ...]
+    feature_names: tuple[str, ...] = ()
     test_mask: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
@@ -42,6 +47,18 @@ class Dataset:
             if getattr(self, key) is not None:
                 object.__setattr__(self, key, _read_only(getattr(self, key)))
         self._check()
+        if not self.feature_names:
+            object.__setattr__(self, "feature_names", numbered(self.n_features))
+
+    @property
+    def is_images(self) -> bool:
+        """Whether X holds images."""
+        return self.X.ndim == 4
+
+    @property
+    def n_features(self) -> int:
+        """Number of features d of a row; of an image height × width × channels."""
+        return math.prod(self.X.shape[1:])
 
     @property
     def n_classes(self) -> int:
@@ -53,35 +70,51 @@ class Dataset:
         """sha256 over type, shape and bytes of X, y and test_mask."""
         return files.array_digest(self.X, self.y, self.test_mask)
 
+    def features(self, rows: NDArray[Any] | slice) -> NDArray[np.float64]:
+        """(n_rows, d) float64 copy of some rows, as a classifier of tables takes them.
+
+        Pixels keep their values 0 … 255; an image is flattened row by row, its channels last.
+
+        Args:
+            rows: (n_rows,) int64 positions, a mask, or a slice.
+        """
+        chosen = self.X[rows]
+        return chosen.reshape(len(chosen), self.n_features).astype(np.float64)
+
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes an npz file, atomically and with the same bytes for the same data set."""
+        """Writes an npz file, atomically and with the same bytes for the same data set.
+
+        Images are not compressed, so that whoever loads them maps them instead of reading them.
+        """
         arrays: dict[str, NDArray[Any]] = {
-            "X": _compact(self.X),
+            "X": self.X if self.is_images else _compact(self.X),
             "y": self.y,
             "name": np.array(self.name),
             "class_names": np.array(self.class_names, dtype=str),
-            "feature_names": np.array(self.feature_names, dtype=str),
             "source_hash": np.array(self.source_hash),
         }
+        if not self.is_images:
+            arrays["feature_names"] = np.array(self.feature_names, dtype=str)
         if self.test_mask is not None:
             arrays["test_mask"] = self.test_mask
-        files.write_npz(path, arrays)
+        files.write_npz(path, arrays, stored=("X",) if self.is_images else ())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Dataset:
-        """Reads a file of :meth:`save` and checks its hash.
+        """Reads a file of :meth:`save` and checks its hash; images are mapped into memory.
 
         Raises:
             CorruptFileError: the file is missing, damaged or no data set.
         """
-        content = files.read_npz(path)
+        content = files.read_npz(path, mapped=True)
         try:
+            X = content["X"]
             dataset = cls(
                 name=str(content["name"]),
-                X=content["X"].astype(np.float64),
+                X=X if X.ndim == 4 else X.astype(np.float64),
                 y=content["y"],
                 class_names=tuple(str(name) for name in content["class_names"]),
-                feature_names=tuple(str(name) for name in content["feature_names"]),
+                feature_names=tuple(str(name) for name in content.get("feature_names", ())),
                 test_mask=content.get("test_mask"),
             )
             saved = str(content["source_hash"])
@@ -94,20 +127,28 @@ class Dataset:
         return dataset
 
     def _check(self) -> None:
-        n = len(self.y)
-        if self.X.dtype != np.float64 or self.X.ndim != 2 or len(self.X) != n:
-            raise ValueError(f"X must be ({n}, d) float64, not {self.X.shape} {self.X.dtype}")
+        n, X = len(self.y), self.X
+        if self.is_images:
+            if X.dtype != np.uint8 or len(X) != n or not X.size or X.shape[3] not in CHANNELS:
+                raise ValueError(f"X must be ({n}, H, W, 1 or 3) uint8, not {X.shape} {X.dtype}")
+        elif X.dtype != np.float64 or X.ndim != 2 or len(X) != n:
+            raise ValueError(f"X must be ({n}, d) float64, not {X.shape} {X.dtype}")
+        elif not np.isfinite(X).all():
+            raise ValueError("X must be finite")
         if self.y.dtype != np.int64 or self.y.ndim != 1 or n == 0:
             raise ValueError(f"y must be (n,) int64, not {self.y.shape} {self.y.dtype}")
         if self.y.min() < 0 or self.y.max() >= self.n_classes:
             raise ValueError(f"y must be 0 … {self.n_classes - 1}")
-        if len(self.feature_names) != self.X.shape[1]:
-            raise ValueError(f"{len(self.feature_names)} names for {self.X.shape[1]} features")
+        if self.feature_names and len(self.feature_names) != self.n_features:
+            raise ValueError(f"{len(self.feature_names)} names for {self.n_features} features")
         mask = self.test_mask
         if mask is not None and (mask.dtype != np.bool_ or mask.shape != (n,)):
             raise ValueError(f"test_mask must be ({n},) bool, not {mask.shape} {mask.dtype}")
-        if not np.isfinite(self.X).all():
-            raise ValueError("X must be finite")
+
+
+def numbered(n_features: int) -> tuple[str, ...]:
+    """``x0``, ``x1``, … for data whose columns have no names."""
+    return tuple(f"x{column}" for column in range(n_features))
 
 
 def _read_only(array: NDArray[Any]) -> NDArray[Any]:
@@ -116,8 +157,8 @@ def _read_only(array: NDArray[Any]) -> NDArray[Any]:
     return view
 
 
-def _compact(X: NDArray[np.float64]) -> NDArray[Any]:
-    """X as bytes where that loses nothing: images take an eighth of the space."""
+def _compact(X: NDArray[Any]) -> NDArray[Any]:
+    """(n, d) features as bytes where that loses nothing: they take an eighth of the space."""
     if X.size and X.min() >= 0 and X.max() <= 255 and not np.signbit(X).any():
         small = X.astype(np.uint8)
         if np.array_equal(small, X):

@@ -2,7 +2,7 @@
 
 Places are asked in order: the cache, the mirrors (folders or URLs, as given, then those of
 ``LALBENCH_MIRROR``), the pinned sources. A place that has no file, or a wrong one, is reported and
-the next is asked; only a file with the right sha256 is ever returned or stored.
+the next is asked; only a file with the right hash is ever returned or stored.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 from lalbench.errors import DownloadError, UserError
@@ -32,6 +32,7 @@ _CHUNK = 1 << 16  # bytes
 _SECONDS_BETWEEN_LINES = 10.0
 # A URL may hold the ':' that separates places on POSIX: after its scheme and before its port.
 _PLACE_IN_LIST = re.compile(r"https?://[^/:\[]*(?:\[[^\]]*\])?(?::\d+)?(?:/[^:]*)?|[^:]+")
+_PIN = re.compile(r"sha256:[0-9a-f]{64}|md5:[0-9a-f]{32}")
 _RETRIED_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
@@ -41,13 +42,34 @@ class File:
 
     Args:
         path: where it lies below a mirror and in the cache, with ``/``.
-        sha256: hexadecimal hash of the whole file.
+        pin: hash of the whole file, ``sha256:`` and 64 digits; or ``md5:`` and 32 digits, where
+            that is all that its makers published and the file itself was not at hand.
         urls: sources, pinned to a version where the host allows it.
+        alternatives: other files with the same content in another packing, which the reader knows
+            too; each place is asked for them after the file itself.
+
+    Raises:
+        ValueError: ``pin`` is no such hash.
     """
 
     path: str
-    sha256: str
-    urls: tuple[str, ...]
+    pin: str
+    urls: tuple[str, ...] = ()
+    alternatives: tuple[File, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not _PIN.fullmatch(self.pin):
+            raise ValueError(f"{self.path}: {self.pin!r} is no hash")
+
+    @property
+    def algorithm(self) -> Literal["sha256", "md5"]:
+        """Of the pin."""
+        return "md5" if self.pin.startswith("md5:") else "sha256"
+
+    @property
+    def hash(self) -> str:
+        """Hexadecimal digits of the pin."""
+        return self.pin.partition(":")[2]
 
 
 @dataclass(frozen=True)
@@ -74,7 +96,7 @@ def fetch(
     cache: Path | None = None,
     patience: Patience | None = None,
 ) -> Path:
-    """A local path of ``file`` with the right hash.
+    """A local path of ``file``, or of one of its alternatives, with the right hash.
 
     A file in a mirror folder is verified and used in place; a download is stored in the cache.
 
@@ -88,28 +110,44 @@ def fetch(
         DownloadError: no place had the right file; the message says what each one answered.
         UserError: a mirror is neither a folder nor an http(s) URL, or the cache is not writable.
     """
-    cached = (default_cache() if cache is None else cache) / file.path
-    places = [(_kind(mirror), mirror) for mirror in all_mirrors(mirrors)]
+    folder = default_cache() if cache is None else cache
+    wanted = (file, *file.alternatives)
     answers: list[tuple[str, str]] = []
-    if cached.is_file():
-        places.insert(0, ("cache", str(cached)))
-    for kind, place in [*places, *(("source", url) for url in file.urls)]:
+    for kind, place, one in _places(wanted, mirrors, folder):
+        cached = folder / one.path
         try:
             if kind == "cache":
-                return _verified(cached, file)
+                return _verified(cached, one)
             if kind == "folder":
-                return _verified(Path(place).expanduser() / file.path, file, Path(place))
-            url = place if kind == "source" else f"{place.rstrip('/')}/{quote(file.path)}"
-            return _download(url, file, cached, patience or Patience())
+                return _verified(Path(place).expanduser() / one.path, one, Path(place))
+            url = place if kind == "source" else f"{place.rstrip('/')}/{quote(one.path)}"
+            return _download(url, one, cached, patience or Patience())
         except _NotHereError as answer:
-            logger.log(answer.level, "%s: %s: %s", file.path, place, answer)
-            answers.append((place, str(answer)))
+            logger.log(answer.level, "%s: %s: %s", one.path, place, answer)
+            answers.append((place if one is file else f"{place} ({one.path})", str(answer)))
     told = "".join(f"\n  {place}: {answer}" for place, answer in answers)
+    known = " or ".join(f"{one.path} with {one.algorithm} {one.hash}" for one in wanted)
     raise DownloadError(
         f"{file.path} could not be had:{told}\n"
         f"Set {MIRROR_VARIABLE}, or the key mirrors of the study file, to a folder or URL that "
-        f"holds {file.path} with sha256 {file.sha256}."
+        f"holds {known}."
     )
+
+
+def _places(
+    wanted: Sequence[File], mirrors: Sequence[str], cache: Path
+) -> list[tuple[str, str, File]]:
+    """Where to ask for what, in order: kind of place, the place, the file."""
+    kinds = [(_kind(mirror), mirror) for mirror in all_mirrors(mirrors)]
+    return [
+        *(
+            ("cache", str(cache / file.path), file)
+            for file in wanted
+            if (cache / file.path).is_file()
+        ),
+        *((kind, place, file) for kind, place in kinds for file in wanted),
+        *(("source", url, file) for file in wanted for url in file.urls),
+    ]
 
 
 def all_mirrors(mirrors: Sequence[str] = ()) -> list[str]:
@@ -133,10 +171,10 @@ def default_cache() -> Path:
     return Path(pooch.os_cache("lalbench"))
 
 
-def sha256(path: Path) -> str:
-    """Hexadecimal sha256 of a file."""
+def file_hash(path: Path, algorithm: Literal["sha256", "md5"]) -> str:
+    """Hexadecimal hash of a file."""
     with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
+        return hashlib.file_digest(handle, algorithm).hexdigest()
 
 
 class _NotHereError(Exception):
@@ -166,7 +204,7 @@ def _verified(path: Path, file: File, folder: Path | None = None) -> Path:
     if not path.is_file():
         raise _NotHereError("no such file", logging.INFO)
     try:
-        found = sha256(path)
+        found = file_hash(path, file.algorithm)
     except OSError as error:
         raise _NotHereError(f"cannot be read ({error.strerror})") from error
     _check_hash(found, file)
@@ -174,8 +212,8 @@ def _verified(path: Path, file: File, folder: Path | None = None) -> Path:
 
 
 def _check_hash(found: str, file: File) -> None:
-    if found != file.sha256:
-        raise _NotHereError(f"wrong file (sha256 {found[:12]}…, not {file.sha256[:12]}…)")
+    if found != file.hash:
+        raise _NotHereError(f"wrong file ({file.algorithm} {found[:12]}…, not {file.hash[:12]}…)")
 
 
 def _download(url: str, file: File, target: Path, patience: Patience) -> Path:
@@ -210,7 +248,7 @@ def _download_once(url: str, file: File, target: Path, patience: Patience) -> No
                 headers={"Accept-Encoding": "identity"},
             )
             download(url, str(temporary), None)
-            _check_hash(sha256(temporary), file)
+            _check_hash(file_hash(temporary, file.algorithm), file)
     except requests.RequestException as error:
         raise _answer(error) from error
     except UserError as error:

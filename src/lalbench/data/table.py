@@ -20,16 +20,16 @@ class Table:
     """A data set as its reader found it.
 
     Args:
-        X: (n, d) float64 features, finite.
+        X: (n, d) float64 features, finite; or (n, height, width, channels) uint8 images.
         labels: (n,) original labels: integers, booleans or strings.
-        feature_names: (d,).
+        feature_names: (d,); none for images.
         class_names: names of the labels 0 … C-1 where the source names them, else None.
         test_mask: (n,) bool, rows of a given test partition, or None.
     """
 
-    X: NDArray[np.float64]
+    X: NDArray[np.float64] | NDArray[np.uint8]
     labels: NDArray[Any]
-    feature_names: tuple[str, ...]
+    feature_names: tuple[str, ...] = ()
     class_names: tuple[str, ...] | None = None
     test_mask: NDArray[np.bool_] | None = None
 
@@ -66,9 +66,10 @@ def to_dataset(table: Table, name: str, relabel: Relabel | None, where: str) -> 
             f'one class only ("{shown[0]}")' if shown else "no rows",
             "at least two classes are needed; check the label column",
         )
+    chosen: NDArray[Any] = table.X[kept]
     return Dataset(
         name=name,
-        X=np.ascontiguousarray(table.X[kept]),
+        X=np.ascontiguousarray(chosen),
         y=np.ascontiguousarray(y),
         class_names=shown,
         feature_names=table.feature_names,

@@ -1,10 +1,14 @@
-"""Reads pickled dictionaries of numeric arrays without running anything that a pickle names.
+"""Reads pickled dictionaries of arrays and plain values without running what a pickle names.
 
 An unpickler with an allow-list of numpy's own functions would still hand attacker-chosen state to
 numpy's C code (type descriptors with object fields, arrays over bytes that are read as pointers).
 Here numpy is never called by the pickle: the few names that a pickled array needs stand for small
 stand-ins that keep what they are given, and the arrays are built afterwards from plain bytes, after
 type, shape and length have been checked.
+
+What the dictionary may hold is a choice of the caller: arrays alone, or also integers, text and
+flat lists of these. Numbers, text and lists have opcodes of their own and ask for no name; they are
+looked at once the pickle has been read, each by its exact type.
 
 Python 2 pickles and numpy 1 and 2 module names are understood.
 """
@@ -18,7 +22,7 @@ import pickle
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +32,9 @@ from lalbench.errors import UserError
 # Booleans, integers and floats of the usual sizes; no objects, strings, records or long doubles.
 _TYPE = re.compile(r"b1|[iu][1248]|f[248]")
 _MAX_DIMENSIONS = 32
+
+Value = NDArray[Any] | int | str | list[int] | list[str]
+Entry = TypeVar("Entry")
 
 
 def read_pickled_arrays(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
@@ -41,21 +48,45 @@ def read_pickled_arrays(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]
             for any name other than those that a pickled array needs. Nothing of it is run.
     """
     try:
-        whole = io.BytesIO(Path(path).read_bytes())
-        content = _ArrayUnpickler(whole, encoding="latin1").load()
-        if not isinstance(content, dict):
-            raise _RefusedError(f"it holds a {type(content).__name__}, not a dictionary")
-        return {_key(key): _array(value) for key, value in content.items()}
-    except _RefusedError as error:
-        problem = str(error)
+        content = Path(path).read_bytes()
     except OSError as error:
         raise UserError(str(path), f"cannot be read ({error.strerror})", "check it") from error
+    return _read(content, str(path), _array, "numeric arrays")
+
+
+def read_pickled_values(content: bytes, where: str) -> dict[str, Value]:
+    """The entries of a pickled dictionary of arrays, integers, text and lists of either.
+
+    Args:
+        content: a pickle of any protocol; Python 2 strings are read as Latin-1, and bytes as text.
+        where: file that messages name.
+
+    Returns:
+        Each entry as an array, an integer, text, a list of integers or a list of text.
+
+    Raises:
+        UserError: as :func:`read_pickled_arrays`; lists in lists, mixed lists, booleans, floats and
+            integers of more than 64 bits are refused too.
+    """
+    return _read(content, where, _value, "arrays, integers, text and lists of them")
+
+
+def _read(
+    content: bytes, where: str, convert: Callable[[Any], Entry], what: str
+) -> dict[str, Entry]:
+    try:
+        loaded = _ArrayUnpickler(io.BytesIO(content), encoding="latin1").load()
+        if type(loaded) is not dict:
+            raise _RefusedError(f"it holds a {type(loaded).__name__}, not a dictionary")
+        return {_key(key): convert(value) for key, value in loaded.items()}
+    except _RefusedError as error:
+        problem = str(error)
     except Exception as error:  # noqa: BLE001 - a damaged pickle can raise nearly anything
         problem = f"it is damaged ({type(error).__name__}: {error})"
     raise UserError(
-        str(path),
+        where,
         f"refused to unpickle: {problem}",
-        "only dictionaries of numeric arrays are read; get the file anew from its source",
+        f"only dictionaries of {what} are read; get the file anew from its source",
     )
 
 
@@ -187,7 +218,8 @@ def _no_instance(*_: Any) -> Any:
 
 
 def _key(key: Any) -> str:
-    if not isinstance(key, str):
+    key = _text(key)
+    if type(key) is not str:
         raise _RefusedError(f"{key!r} is no name of an array")
     return key
 
@@ -196,6 +228,27 @@ def _array(value: Any) -> NDArray[Any]:
     if not isinstance(value, _Array) or value.value is None:
         raise _RefusedError(f"it holds a {type(value).__name__.lstrip('_').lower()}, not an array")
     return value.value
+
+
+def _value(value: Any) -> Value:
+    value = _text(value)
+    if type(value) is str or _is_integer(value):
+        return cast(Value, value)
+    if type(value) is list:
+        items = [_text(item) for item in value]
+        if all(type(item) is str for item in items) or all(map(_is_integer, items)):
+            return items
+        raise _RefusedError("it holds a list of other things than integers or text")
+    return _array(value)
+
+
+def _text(value: Any) -> Any:
+    """Byte strings as text, as those of Python 2 are."""
+    return value.decode("latin1") if type(value) is bytes else value
+
+
+def _is_integer(value: Any) -> bool:
+    return type(value) is int and -(2**63) <= value < 2**63
 
 
 _NDARRAY = _Inert(_no_instance)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from lalbench.data.readers import numbered
+from lalbench.data.dataset import CHANNELS
 from lalbench.data.table import Table
 from lalbench.errors import UserError, suggest
 
@@ -36,8 +36,8 @@ def read_user_file(path: str, format_: str | None, target: str) -> Table:
     Args:
         path: the file.
         format_: csv, parquet or npz; None: by its ending.
-        target: name of the label column, or of the label array of an npz file, whose features are
-            the array ``X`` (or ``x``).
+        target: name of the label column, or of the label array of an npz file, whose features, or
+            uint8 images, are the array ``X`` (or ``x``).
 
     Raises:
         UserError: there is no such file or column, or something in it cannot be used: missing or
@@ -76,7 +76,12 @@ def check_user_file(path: str, format_: str | None, target: str) -> None:
 def file_format(path: str, format_: str | None) -> str:
     """csv, parquet or npz: ``format_``, or what the ending of an existing file says."""
     if not Path(path).is_file():
-        raise UserError("path", f'no such file "{path}"', "correct the path")
+        folder = Path(path).is_dir()
+        raise UserError(
+            "path",
+            f'no such file "{path}"',
+            "a folder of images needs the key format: images" if folder else "correct the path",
+        )
     ending = Path(path).suffix.lower().removeprefix(".")
     kind = format_ or ending
     if kind not in FORMATS:
@@ -216,9 +221,14 @@ def _read_npz(path: str, target: str) -> Table:
             "name the array of features X",
         )
     X, labels = (_npz_array(path, name) for name in (found[0], target))
-    if X.ndim != 2:
+    if X.ndim == 3 and X.dtype == np.uint8:
+        X = X[..., None]
+    images = X.ndim == 4 and X.dtype == np.uint8 and X.shape[3] in CHANNELS
+    if X.ndim != 2 and not images:
         raise UserError(
-            f"{path}, array {found[0]}", f"has the shape {X.shape}", "reshape it to (n, d)"
+            f"{path}, array {found[0]}",
+            f"has the shape {X.shape} and the type {X.dtype}",
+            "reshape it to (n, d), or for images to (n, height, width, 1 or 3) and type uint8",
         )
     labels = labels.reshape(-1) if labels.shape == (len(X), 1) else labels
     if labels.shape != (len(X),) or not X.size:
@@ -227,14 +237,15 @@ def _read_npz(path: str, target: str) -> Table:
             f"{target} {labels.shape} does not fit {found[0]} {X.shape}",
             "it needs one label per row and at least one row",
         )
-    features = numbered(X.shape[1])
+    y = _labels(labels, _kind(labels.dtype), f"{path}, array {target}")
+    if images:
+        return Table(X=X, labels=y)
     kind = _kind(X.dtype)
     columns = [
         _numbers(X[:, place], kind, f"{path}, array {found[0]}, column {place}")
         for place in range(X.shape[1])
     ]
-    y = _labels(labels, _kind(labels.dtype), f"{path}, array {target}")
-    return Table(X=np.column_stack(columns), labels=y, feature_names=features)
+    return Table(X=np.column_stack(columns), labels=y)
 
 
 def _npz_array(path: str, name: str) -> NDArray[Any]:

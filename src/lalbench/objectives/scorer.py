@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from lalbench.data.images import Images
 from lalbench.errors import UserError
 from lalbench.objectives.counts import Counts, FloatArray, IntArray, Labels
 from lalbench.objectives.measures import CountObjective, Needs, Objective
@@ -24,7 +25,7 @@ class Scorer:
     """An objective on fixed evaluation points.
 
     Args:
-        X: (n, d) features.
+        X: (n, d) features, or n images.
         y: (n,) integer labels 0 … C - 1; classes may be absent.
         class_weights: (C,) non-negative weights of the score, in label order.
         objective: name, specification, objective or function (:func:`lalbench.objectives.get`).
@@ -32,7 +33,7 @@ class Scorer:
             the lowest label among equals.
 
     Attributes:
-        X: (n, d) float64.
+        X: (n, d) float64, or n images.
         y: (n,) int64.
         class_weights: (C,) float64.
         n_classes: C.
@@ -53,7 +54,7 @@ class Scorer:
         self.n_classes = len(self.class_weights)
         self._labels = Labels(y, self.n_classes)
         self.y: IntArray = self._labels.y
-        self.X: FloatArray = np.asarray(X, dtype=np.float64)
+        self.X: Any = X if isinstance(X, Images) else np.asarray(X, dtype=np.float64)
         if len(self.X) != len(self.y):
             raise UserError(
                 "X", f"{len(self.X)} rows for {len(self.y)} labels", "give one row per label"

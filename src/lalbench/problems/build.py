@@ -16,9 +16,9 @@ from pydantic import BaseModel, ValidationError
 from lalbench import protocols
 from lalbench.config import DatasetSpec, ObjectiveSpec, SettingSpec, Sizes
 from lalbench.errors import UserError
-from lalbench.problems import scaling, splitting
+from lalbench.problems import splitting
 from lalbench.problems.problem import PARTS, Problem, assemble
-from lalbench.problems.scaling import Scaler
+from lalbench.problems.scaling import Scaling, pixel_statistics
 from lalbench.problems.settings import class_scheme, resolve_setting
 from lalbench.protocols import Protocol
 from lalbench.seeds import Streams, pack_python_state
@@ -42,7 +42,7 @@ def build_problem(
     study_seed: int = 0,
     objective: str | ObjectiveSpec | None = None,
 ) -> Problem:
-    """Imbalances, splits and scales a data set.
+    """Imbalances and splits a data set, and says how it is scaled.
 
     Args:
         dataset: a name of the catalogue, a specification, or a loaded data set.
@@ -53,7 +53,8 @@ def build_problem(
         protocol: ``clean`` or ``published``.
         mirror: folder or URL, or several, tried before the sources of the data.
         sizes: rows of each part; default: those of the specification, else 200 test, 100 reward,
-            100 annotated, the rest in the pool.
+            100 annotated, the rest in the pool. ``test: all`` takes the whole given test partition,
+            ``reward: 0`` no reward set.
         study_seed: seed of the study, part of every stream of the clean protocol.
         objective: what is to be improved; weighted accuracy by default.
 
@@ -91,7 +92,7 @@ def build_problem(
         "class_weights": scheme.class_weights,
         "fit_weights": scheme.fit_weights,
         "rare_class": scheme.rare_class,
-        "scaler": _fit_scaler(source, rules, kept, parts),
+        **_scaling(source, rules, kept, parts),
         "python_random_state": pack_python_state(legacy) if rules.streams == "released" else None,
     }
     every = kept if kept_test is None else np.concatenate([kept, kept_test])
@@ -216,8 +217,13 @@ def _split_seeds(rules: Protocol, streams: Streams) -> splitting.SplitSeeds:
     return splitting.SplitSeeds(**{name: streams.integer("data", name=name) for name in names})
 
 
-def _fit_scaler(source: Dataset, rules: Protocol, kept: IntArray, parts: splitting.Parts) -> Scaler:
+def _scaling(
+    source: Dataset, rules: Protocol, kept: IntArray, parts: splitting.Parts
+) -> dict[str, Any]:
+    """How features are scaled, and how pixels are; from the same rows."""
     # ``kept`` is the train partition alone where the data set has a test partition.
-    if rules.scaling == "scalar_all":
-        return scaling.fit_scalar(source.X[kept])
-    return scaling.fit_per_feature(source.X[np.concatenate([parts.annotated, parts.pool])])
+    seen = np.concatenate([parts.annotated, parts.pool])
+    fitted_on = kept if rules.scaling == "scalar_all" else seen
+    mean, scale = pixel_statistics(source, fitted_on) if source.is_images else (None, None)
+    scaling = Scaling(rules.scaling, fitted_on)
+    return {"scaling": scaling, "pixel_mean": mean, "pixel_scale": scale}

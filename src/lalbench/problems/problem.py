@@ -1,18 +1,21 @@
-"""What all strategies of a cell share: rows, scaled features and class weights."""
+"""What all strategies of a cell share: rows, features or images, and class weights."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lalbench import files
 from lalbench.config import ObjectiveSpec
-from lalbench.problems.scaling import Scaler
+from lalbench.data.images import Images
+from lalbench.errors import UserError
+from lalbench.problems.scaling import Scaler, Scaling
 
 if TYPE_CHECKING:
     from lalbench.data.dataset import Dataset
@@ -24,27 +27,33 @@ PARTS = ("annotated", "pool", "reward", "test")
 FEW_RARE_POINTS = 5
 """Fewer points of the rare class than this in the pool or the test set make a degenerate cell."""
 
+_HASHED_TOGETHER = 1024
+
 
 @dataclass(frozen=True, eq=False)
 class Problem:
     """One data set in one setting, split for one (data seed, seed).
 
+    Features and images are read from the data set when they are first asked for.
+
     Attributes:
         dataset, setting, protocol: names.
         objective: the study's objective.
         data_seed, seed, study_seed: where its random numbers come from.
-        X: (n, d) float64 scaled features of the rows in use, read-only.
+        source: the data set.
         y: (n,) int64 labels 0 … C - 1.
         row_ids: (n,) int64 rows of the data set, in the order in which imbalancing kept them. Rows
             of a given test partition that were not drawn, and rows beyond ``sizes.pool``, are not
             among them.
-        annotated, pool, reward, test: int64 positions in X, y and row_ids, disjoint, in the order
-            of the draw; together they are all n positions.
+        annotated, pool, reward, test: int64 positions in X, images, y and row_ids, disjoint, in
+            the order of the draw; together they are all n positions. The reward set may be empty.
         frequencies: (C,) float64 class factors of the setting.
         class_weights: (C,) float64 weights of the score.
         fit_weights: (C,) float64 weights in training, or None.
         rare_class: label that rare-class metrics are about.
-        scaler: the fitted scaling that made X.
+        scaling: how X is made of the features of the data set.
+        pixel_mean, pixel_scale: (C,) float64 mean and positive scale of each channel, for networks,
+            in units of pixel values 0 … 255; None for a table.
         class_names: (C,) names of the classes.
         natural_counts: (C,) int64 rows per class of the whole data set.
         python_random_state: (625,) uint32 state of ``random.Random(seed)`` after imbalancing, which
@@ -60,7 +69,7 @@ class Problem:
     data_seed: int
     seed: int
     study_seed: int
-    X: FloatArray
+    source: Dataset
     y: IntArray
     row_ids: IntArray
     annotated: IntArray
@@ -71,7 +80,9 @@ class Problem:
     class_weights: FloatArray
     fit_weights: FloatArray | None
     rare_class: int
-    scaler: Scaler
+    scaling: Scaling
+    pixel_mean: FloatArray | None
+    pixel_scale: FloatArray | None
     class_names: tuple[str, ...]
     natural_counts: IntArray
     python_random_state: NDArray[np.uint32] | None
@@ -82,6 +93,39 @@ class Problem:
     def n_classes(self) -> int:
         """Number of classes."""
         return len(self.class_weights)
+
+    @property
+    def is_images(self) -> bool:
+        """Whether the rows are images, so that a network can be trained on them."""
+        return self.source.is_images
+
+    @cached_property
+    def scaler(self) -> Scaler:
+        """The fitted scaling that makes X."""
+        return self.scaling.fit(self.source)
+
+    @cached_property
+    def X(self) -> FloatArray:
+        """(n, d) float64 scaled features of the rows in use, read-only; of images their pixels."""
+        X = self.source.features(self.row_ids)
+        self.scaler(X, out=X)
+        X.setflags(write=False)
+        return X
+
+    @cached_property
+    def images(self) -> Images:
+        """(n, H, W, C) images of the rows in use.
+
+        Raises:
+            UserError: the data set is a table.
+        """
+        if not self.is_images:
+            raise UserError(
+                "classifiers",
+                f'a network needs images: "{self.dataset}" is a table',
+                "use another classifier, or a data set of images",
+            )
+        return Images(cast(NDArray[np.uint8], self.source.X), self.row_ids)
 
     @property
     def X_annotated(self) -> FloatArray:
@@ -125,11 +169,14 @@ class Problem:
     @cached_property
     def n_shared_rows(self) -> int:
         """Rows with an exact copy (features and label) in another of the four parts."""
+        rows = self.images if self.is_images else self.X
         groups: dict[bytes, list[int]] = {}
         for code, part in enumerate(PARTS):
-            for row in getattr(self, part):
-                key = self.X[row].tobytes() + self.y[row].tobytes()
-                groups.setdefault(key, []).append(code)
+            for start in range(0, len(getattr(self, part)), _HASHED_TOGETHER):
+                block = getattr(self, part)[start : start + _HASHED_TOGETHER]
+                for row, label in zip(np.asarray(rows[block]), self.y[block], strict=True):
+                    key = hashlib.sha256(row.tobytes() + label.tobytes()).digest()
+                    groups.setdefault(key, []).append(code)
         return sum(len(found) for found in groups.values() if len(set(found)) > 1)
 
     @property
@@ -146,7 +193,7 @@ class Problem:
             if count < FEW_RARE_POINTS:
                 noun = "point" if count == 1 else "points"
                 found.append(f"the {part} set holds only {count} {noun} of the {rare}")
-        for label in np.flatnonzero(self.class_counts("reward") == 0):
+        for label in np.flatnonzero(self.class_counts("reward") == 0) if len(self.reward) else ():
             found.append(f'the reward set holds no point of class "{self.class_names[label]}"')
         if self.n_shared_rows:
             found.append(
@@ -169,11 +216,9 @@ def assemble(
     """
     position = np.full(len(source.y), -1, dtype=np.int64)
     position[row_ids] = np.arange(len(row_ids))
-    X = fields["scaler"](source.X[row_ids])
-    X.setflags(write=False)
     return Problem(
         **fields,
-        X=X,
+        source=source,
         y=source.y[row_ids].astype(np.int64),
         row_ids=row_ids,
         annotated=position[parts["annotated"]],

@@ -136,14 +136,17 @@ class Splitter:
                 every part that needs it.
         """
         sizes, seeds = self._sizes, self._seeds
-        self._check_total(kept, kept_test)
+        n_test = self._n_test(kept_test)
+        self._check_total(kept, kept_test, n_test)
         if kept_test is None:
-            rest, test = self._draw(kept, sizes.test, seeds.test, "test")
-        elif sizes.test == len(kept_test):
+            rest, test = self._draw(kept, n_test, seeds.test, "test")
+        elif n_test == len(kept_test):
             rest, test = kept, kept_test
         else:
-            rest, test = kept, self._draw(kept_test, sizes.test, seeds.test, "test")[1]
-        rest, reward = self._draw(rest, sizes.reward, seeds.reward, "reward")
+            rest, test = kept, self._draw(kept_test, n_test, seeds.test, "test")[1]
+        reward = kept[:0]
+        if sizes.reward:
+            rest, reward = self._draw(rest, sizes.reward, seeds.reward, "reward")
         annotated, pool = self._draw(rest, sizes.annotated, seeds.annotated, "annotated", True)
         if sizes.pool is not None and sizes.pool != len(pool):
             pool = self._draw(pool, sizes.pool, seeds.pool, "pool", True)[0]
@@ -166,15 +169,26 @@ class Splitter:
         one, other = train_test_split(rows, **wanted, random_state=seed, stratify=self._y[rows])
         return one, other
 
-    def _check_total(self, kept: IntArray, kept_test: IntArray | None) -> None:
+    def _n_test(self, kept_test: IntArray | None) -> int:
+        if self._sizes.test != "all":
+            return self._sizes.test
+        if kept_test is None:
+            raise UserError(
+                "sizes.test",
+                '"all" means a given test partition, and this data set has none',
+                "write a number of rows",
+            )
+        return len(kept_test)
+
+    def _check_total(self, kept: IntArray, kept_test: IntArray | None, n_test: int) -> None:
         sizes = self._sizes
         wanted = {"reward": sizes.reward, "annotated": sizes.annotated, "pool": sizes.pool or 1}
         if kept_test is None:
-            wanted = {"test": sizes.test, **wanted}
-        elif sizes.test > len(kept_test):
+            wanted = {"test": n_test, **wanted}
+        elif n_test > len(kept_test):
             raise UserError(
                 "sizes.test",
-                f"{sizes.test} rows are wanted, but only {len(kept_test)} rows of the given test "
+                f"{n_test} rows are wanted, but only {len(kept_test)} rows of the given test "
                 "partition survive imbalancing",
                 "make it smaller",
             )

@@ -1,4 +1,4 @@
-"""Files of problems: indices, weights, scalings and hashes; the features stay in the data set."""
+"""Files of problems: indices, weights and hashes; features and images stay in the data set."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lalbench import files
 from lalbench.config import ObjectiveSpec
 from lalbench.errors import CorruptFileError, UserError
 from lalbench.problems.problem import PARTS, Problem, assemble, split_hash
-from lalbench.problems.scaling import Scaler
+from lalbench.problems.scaling import Scaling
 
 if TYPE_CHECKING:
     from lalbench.data.dataset import Dataset
@@ -25,11 +25,14 @@ _ABOUT = (
     *("dataset", "setting", "protocol", "data_seed", "seed", "study_seed", "rare_class"),
     *("split_hash", "source_hash"),
 )
-_ARRAYS = ("frequencies", "class_weights", "fit_weights", "python_random_state")
+_ARRAYS = (
+    *("frequencies", "class_weights", "fit_weights", "python_random_state"),
+    *("pixel_mean", "pixel_scale"),
+)
 
 
 def save_problems(path: str | os.PathLike[str], problems: Iterable[Problem]) -> None:
-    """Writes row indices, weights, scalings and hashes of problems; the features stay in the data.
+    """Writes row indices, weights and hashes of problems; the features stay in the data set.
 
     The file is written atomically, holds no pickle, and has the same bytes for the same problems.
 
@@ -48,13 +51,14 @@ def save_problems(path: str | os.PathLike[str], problems: Iterable[Problem]) -> 
             raise ValueError(f"two problems have the seeds {problem.data_seed}, {problem.seed}")
         about = {
             "objective": problem.objective.model_dump(mode="json"),
+            "scaling": problem.scaling.method,
             **{key: getattr(problem, key) for key in _ABOUT},
         }
         arrays[f"{prefix}about"] = np.array(json.dumps(about, sort_keys=True))
         arrays[f"{prefix}row_ids"] = _compact(problem.row_ids)
         arrays |= {f"{prefix}{part}": _compact(getattr(problem, part)) for part in PARTS}
-        arrays[f"{prefix}mean"] = problem.scaler.mean
-        arrays[f"{prefix}scale"] = problem.scaler.scale
+        if not np.array_equal(problem.scaling.rows, problem.row_ids[_seen(problem)]):
+            arrays[f"{prefix}scaling_rows"] = _compact(problem.scaling.rows)
         for key in _ARRAYS:
             if getattr(problem, key) is not None:
                 arrays[f"{prefix}{key}"] = getattr(problem, key)
@@ -96,7 +100,9 @@ def load_problem(
         parts = {part: row_ids[content[f"{prefix}{part}"]] for part in PARTS}
         fields = {key: about[key] for key in _ABOUT}
         fields |= {key: content.get(f"{prefix}{key}") for key in _ARRAYS}
-        fields["scaler"] = Scaler(content[f"{prefix}mean"], content[f"{prefix}scale"])
+        seen = np.concatenate([parts["annotated"], parts["pool"]])
+        fitted_on = content.get(f"{prefix}scaling_rows", seen).astype(np.int64)
+        fields["scaling"] = Scaling(about["scaling"], fitted_on)
         fields["objective"] = objective or ObjectiveSpec.model_validate(about["objective"])
         saved_split, saved_source = fields.pop("split_hash"), fields.pop("source_hash")
     except (KeyError, IndexError, ValueError) as error:
@@ -112,6 +118,11 @@ def load_problem(
             "delete it and run again",
         )
     return assemble(dataset, row_ids, parts, fields)
+
+
+def _seen(problem: Problem) -> IntArray:
+    """Positions whose features are known without labels: what a scaling is usually fitted on."""
+    return np.concatenate([problem.annotated, problem.pool])
 
 
 def _prefix(data_seed: int, seed: int) -> str:

@@ -106,6 +106,28 @@ class Analysis:
         """The runs of all strategies at one place; None where none finished."""
         return self._by_place.get(place)
 
+    @cached_property
+    def _rows_by_place(self) -> dict[Place, NDArray[np.int64]]:
+        columns = ["classifier", "dataset", "setting"]
+        trials = self.records.trials.reset_index(drop=True)
+        parts = trials.groupby(columns, sort=False)
+        return {
+            (str(key[0]), str(key[1]), str(key[2])): rows.index.to_numpy() for key, rows in parts
+        }
+
+    def class_counts(self, place: Place) -> NDArray[np.int64]:
+        """(m, T, C) annotated labels per class of the runs :meth:`at` a place; (0, T, 0) if none.
+
+        C depends on the data set, so this is no part of ``Runs``.
+        """
+        length = self.study.steps + 1
+        rows = self._rows_by_place.get(place)
+        if rows is None:
+            return np.zeros((0, length, 0), dtype=np.int64)
+        lists = self.records.trials["class_counts"].to_numpy()[rows]
+        counts = np.array([list(counts) for counts in lists], dtype=np.int64)
+        return counts.reshape(-1, length, counts.shape[-1])
+
     def wide(self, place: Place, metric: str, summary: Summary) -> pd.DataFrame:
         """Runs × strategies (all of the study, NaN where none ran) at one place."""
         runs = self.at(place)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-import numpy as np
-
 from lalbench.results import facts
 from lalbench.results.analysis import Analysis
 from lalbench.results.scores import out_of_reach, score_table
@@ -70,13 +68,17 @@ def _unequal_starts(analysis: Analysis) -> list[str]:
     """Before the first acquisition all strategies of a problem have the same classifier."""
     keys = analysis.runs.keys.assign(start=analysis.runs.scores["objective"][:, 0])
     problem = ["dataset", "setting", "classifier", "data_seed", "seed"]
-    spans = keys.groupby(problem)["start"].agg(np.ptp)
-    unequal = int((spans > 1e-9).sum())
-    if not unequal:
+    usual = keys.groupby(problem)["start"].transform("median")
+    other = (keys["start"] - usual).abs() > 1e-9
+    if not other.any():
         return []
+    problems = len(keys[problem].drop_duplicates())
+    unequal = len(keys.loc[other, problem].drop_duplicates())
+    names = [label for label in analysis.strategies if (keys.loc[other, "strategy"] == label).any()]
     return [
-        f"In {unequal} of {len(spans)} problems the strategies do not start from the same score; "
-        "the classifier is not deterministic, so their curves are not fully paired."
+        f"In {unequal} of {problems} problems not all strategies start from the same score "
+        f"(apart: {', '.join(names)}). Either the classifier is not deterministic, or the strategy "
+        "changes how it is trained; these curves are not fully paired."
     ]
 
 

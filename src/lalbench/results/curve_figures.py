@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from lalbench.results import balance
 from lalbench.results.analysis import Analysis, Place
 from lalbench.results.statistics import mean_intervals
 from lalbench.results.style import Look, label_panels, looks, panels, pretty, shared_legend
@@ -18,6 +19,7 @@ from lalbench.results.summaries import Runs, auac, paired_curves, strategy_curve
 FloatArray = NDArray[np.float64]
 METRIC = "objective"
 ROW_HEIGHT = 1.55
+LARGE_HEIGHT = 2.5
 Draw = Callable[[Any, Place, Runs], dict[str, Any]]
 
 
@@ -113,20 +115,51 @@ def random_curves(analysis: Analysis, classifier: str) -> Figure:
     return _grid(analysis, classifier, "difference to random", draw)
 
 
+def dataset_curves(analysis: Analysis, classifier: str, dataset: str) -> Figure:
+    """All strategies on one data set, large: mean score, and mean paired difference to random.
+
+    For studies whose grids of panels hold more lines than a reader can follow.
+    """
+    style = looks(analysis.roles)
+    width = analysis.study.figures.width
+    rows = [analysis.objective]
+    if analysis.random is not None:
+        rows.append(f"minus {pretty(analysis.random)}")
+    figure, axes = panels(width, LARGE_HEIGHT, len(rows), len(analysis.settings))
+    handles: dict[str, Any] = {}
+    for column, setting in enumerate(analysis.settings):
+        runs = analysis.at((classifier, dataset, setting))
+        if runs is None:
+            for panel in axes[:, column]:
+                _say(panel, "not run")
+            continue
+        random = strategy_curves(runs, runs.scores[METRIC], analysis.random or "")
+        for label in analysis.strategies:
+            curves = strategy_curves(runs, runs.scores[METRIC], label)
+            if len(curves):
+                mean = unit_means(curves).mean().to_numpy()
+                handles[pretty(label)] = _line(axes[0, column], runs, mean, style[label])
+            gaps = paired_curves(curves, random)
+            if len(gaps):
+                _line(axes[1, column], runs, gaps.mean(axis=0), style[label])
+    label_panels(figure, axes, rows, analysis.settings, pretty(dataset), "annotated points")
+    shared_legend(figure, handles, width)
+    return figure
+
+
 def class_balance(analysis: Analysis, classifier: str) -> Figure:
-    """Share of the rare class among the points acquired so far; dotted: its share in the pool."""
+    """Share of the rare classes among the points acquired so far.
+
+    Dotted: their share in the annotated set before the first step, which is drawn in the ratio of
+    the pool.
+    """
     style = looks(analysis.roles)
 
     def draw(axes: Any, place: Place, runs: Runs) -> dict[str, Any]:
-        acquired = runs.labels - runs.labels[:, :1]
-        share = runs.rare_acquired[:, 1:] / acquired[:, 1:]
-        keys = runs.keys
-        axes.axhline(
-            float((keys["rare_in_pool"] / keys["n_pool"]).mean()),
-            color="#444444",
-            linewidth=0.8,
-            linestyle=(0, (1, 1.5)),
-        )
+        counts = analysis.class_counts(place)
+        share = balance.acquired_rare_share(analysis, place, counts)
+        start = balance.rare_share(analysis, place, counts[:, :1], fallback=True)
+        _dotted(axes, float(start.mean()))
         handles = {}
         for label in analysis.strategies:
             curves = _unit_curves(runs, share, label)
@@ -137,6 +170,31 @@ def class_balance(analysis: Analysis, classifier: str) -> Figure:
         return handles
 
     return _grid(analysis, classifier, "rare share", draw)
+
+
+def balance_curves(analysis: Analysis, classifier: str) -> Figure:
+    """Normalised entropy of the classes of the annotated set after every step.
+
+    Dotted: the degree at which the tables call it balanced.
+    """
+    style = looks(analysis.roles)
+
+    def draw(axes: Any, place: Place, runs: Runs) -> dict[str, Any]:
+        curves = balance.entropy(analysis.class_counts(place))
+        if curves.min() < balance.BALANCED:  # elsewhere the line would only stretch the axis
+            _dotted(axes, balance.BALANCED)
+        handles = {}
+        for label in analysis.strategies:
+            mine = _unit_curves(runs, curves, label)
+            if len(mine):
+                handles[pretty(label)] = _line(axes, runs, mine.mean(axis=0), style[label])
+        return handles
+
+    return _grid(analysis, classifier, "normalised entropy of the annotated classes", draw)
+
+
+def _dotted(axes: Any, height: float) -> None:
+    axes.axhline(height, color="#444444", linewidth=0.8, linestyle=(0, (1, 1.5)))
 
 
 def al_average(analysis: Analysis, runs: Runs) -> pd.DataFrame | None:

@@ -152,25 +152,41 @@ def _references_at(analysis: Analysis, place: Place) -> pd.DataFrame:
     return table[(table[PLACE] == list(place)).all(axis=1)]
 
 
+PARTS = ("seconds_signals", "seconds_select", "seconds_fit", "seconds_learn")
+"""What a step takes; they do not overlap."""
+
+GPU = {"gpu_memory_mib": "max", "gpu_utilisation": "mean"}
+"""Columns that only steps on a GPU have, and how they are put together."""
+
+
 def cost_table(analysis: Analysis) -> pd.DataFrame:
     """Measured seconds per classifier and strategy; differs between runs, so never in ``tables/``.
 
-    Columns: median seconds to select per step, median seconds to learn per step, mean seconds of a
-    whole trial, trials measured.
+    Columns: median seconds of a step for the network's passes over images, to select (without
+    them), to fit and to learn; ``step``, the median of the four together; mean seconds of a whole
+    trial, trials measured; the largest GPU memory in MiB and the mean utilisation in percent. What
+    no trial measured is NaN.
     """
-    timings = analysis.records.timings
     columns = ["classifier", "strategy"]
-    steps = timings[timings["step"] > 0].groupby(columns)
-    total = timings.assign(
-        seconds=timings[["seconds_select", "seconds_fit", "seconds_learn"]].sum(axis=1)
+    timings = analysis.records.timings
+    names = [*PARTS, *GPU]
+    # records of older versions lack some columns
+    measured = timings[[*columns, "dataset", "setting", "data_seed", "seed", "step"]].join(
+        timings.reindex(columns=names).astype(float)
     )
-    trial = total.groupby([*columns, "dataset", "setting", "data_seed", "seed"])["seconds"].sum()
+    measured["seconds"] = measured[list(PARTS)].sum(axis=1)
+    rounds = measured[measured["step"] > 0].groupby(columns)
+    trial = measured.groupby([*columns, "dataset", "setting", "data_seed", "seed"])["seconds"].sum()
     table = pd.DataFrame(
         {
-            "select_per_step": steps["seconds_select"].median(),
-            "learn_per_step": steps["seconds_learn"].median(),
+            "signals_per_step": rounds["seconds_signals"].median(),
+            "select_per_step": rounds["seconds_select"].median(),
+            "fit_per_step": rounds["seconds_fit"].median(),
+            "learn_per_step": rounds["seconds_learn"].median(),
+            "step": rounds["seconds"].median(),
             "trial": trial.groupby(columns).mean(),
             "trials": trial.groupby(columns).size(),
+            **{name: measured.groupby(columns)[name].agg(how) for name, how in GPU.items()},
         }
     )
     every = [(c, s) for c in analysis.classifiers for s in analysis.strategies]

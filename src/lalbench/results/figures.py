@@ -10,11 +10,14 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from lalbench.config import Study
-from lalbench.results import curve_figures, overview_figures, style
+from lalbench.results import balance, curve_figures, overview_figures, style
 from lalbench.results.analysis import Analysis
 
 BESIDE = ("balanced_accuracy", "rare_recall")
 """Metrics whose learning curves are drawn besides those of the objective."""
+
+CROWDED = 8
+"""With more strategies than this, each data set gets a figure of its own beside the grids."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,19 @@ def _curves(analysis: Analysis, classifier: str) -> Iterator[Drawing]:
         "other one.",
         partial(curve_figures.random_curves, analysis, classifier),
     )
+    if len(analysis.strategies) > CROWDED:
+        yield from _large_curves(analysis, classifier)
+
+
+def _large_curves(analysis: Analysis, classifier: str) -> Iterator[Drawing]:
+    for dataset in analysis.datasets:
+        yield Drawing(
+            f"dataset_curves-{dataset}-{classifier}",
+            f"All strategies: {style.pretty(dataset)}, {style.pretty(classifier)}",
+            f"Above: mean {analysis.objective} on the test set. Below: mean paired difference to "
+            "random.",
+            partial(curve_figures.dataset_curves, analysis, classifier, dataset),
+        )
 
 
 def _overviews(analysis: Analysis, classifier: str) -> Iterator[Drawing]:
@@ -92,6 +108,13 @@ def _overviews(analysis: Analysis, classifier: str) -> Iterator[Drawing]:
         "Bars and whiskers: mean rank ± standard deviation over data sets, bounds ranked too. "
         "Diamonds: mean rank over paired data splits, with 95 % bootstrap interval.",
         partial(overview_figures.rank_bars, analysis, classifier),
+    )
+    yield Drawing(
+        f"relative_overview-{classifier}",
+        f"AUAC against random, {of}",
+        "Mean paired AUAC difference to random in percent of random's AUAC; one marker per data "
+        "set, bar: their mean. Bounds are left out.",
+        partial(overview_figures.relative_overview, analysis, classifier),
     )
     yield Drawing(
         f"multi_comparison-{classifier}",
@@ -109,12 +132,7 @@ def _overviews(analysis: Analysis, classifier: str) -> Iterator[Drawing]:
         "level. Last row: how often a strategy is beaten; lower is better.",
         partial(overview_figures.penalty_matrix, analysis, classifier),
     )
-    yield Drawing(
-        f"class_balance-{classifier}",
-        f"Rare class among the acquired points, {of}",
-        "Share of the rare class among all points acquired so far. Dotted: its share in the pool.",
-        partial(curve_figures.class_balance, analysis, classifier),
-    )
+    yield from _balance(analysis, classifier)
     for label, role in analysis.roles.items():
         if role == "learned":
             yield Drawing(
@@ -124,3 +142,22 @@ def _overviews(analysis: Analysis, classifier: str) -> Iterator[Drawing]:
                 "trained; bands from the lowest to the highest trial.",
                 partial(overview_figures.training_loss, analysis, classifier, label),
             )
+
+
+def _balance(analysis: Analysis, classifier: str) -> Iterator[Drawing]:
+    of = style.pretty(classifier)
+    yield Drawing(
+        f"class_balance-{classifier}",
+        f"Rare classes among the acquired points, {of}",
+        "Share of the rare classes among all points acquired so far; in a balanced setting that of "
+        "the first class. Dotted: their share in the annotated set at the start, which has the "
+        "ratio of the pool.",
+        partial(curve_figures.class_balance, analysis, classifier),
+    )
+    yield Drawing(
+        f"balance-{classifier}",
+        f"Balance of the annotated set, {of}",
+        "Normalised entropy of the classes of the annotated set (1: all equally frequent), mean "
+        f"over data splits. Dotted: {balance.BALANCED}, from where on the tables call it balanced.",
+        partial(curve_figures.balance_curves, analysis, classifier),
+    )

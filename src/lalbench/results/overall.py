@@ -77,6 +77,27 @@ def _interquartile(analysis: Analysis, classifier: str, setting: str) -> pd.Data
     return pd.DataFrame.from_dict(rows, orient="index", columns=["iqm", "iqm_low", "iqm_high"])
 
 
+def relative_table(analysis: Analysis) -> pd.DataFrame:
+    """AUAC against random per place and strategy (bounds and random itself left out).
+
+    ``percent``: mean paired difference to random divided by the mean AUAC of random in the same
+    pairs, in percent, so that data sets of different difficulty share an axis; ``pairs`` are units
+    in which both ran. Empty without random.
+    """
+    rows = []
+    for place in analysis.places if analysis.random is not None else []:
+        units = analysis.units(place, METRIC, "auac")
+        for label in analysis.contenders:
+            both = units[[label, analysis.random]].dropna()
+            if label == analysis.random or both.empty:
+                continue
+            random = both[analysis.random].mean()
+            percent = 100 * (both[label].mean() - random) / random
+            rows.append((*place, label, len(both), percent))
+    names = ["classifier", "dataset", "setting", "strategy", "pairs", "percent"]
+    return pd.DataFrame(rows, columns=names)
+
+
 def grid_means(analysis: Analysis, classifier: str, metric: str = METRIC) -> pd.DataFrame:
     """(setting, data set) × strategies mean AUAC / steps; strategies without any run left out."""
     parts = {s: analysis.means(classifier, s, metric) for s in analysis.settings}

@@ -12,6 +12,11 @@ from lalbench.results import overall
 from lalbench.results.analysis import Analysis
 from lalbench.results.style import (
     BLUE,
+    DASHED,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    SKY,
     VERMILLION,
     label_panels,
     looks,
@@ -20,6 +25,10 @@ from lalbench.results.style import (
     pretty,
     shared_legend,
 )
+
+SET_COLORS = (BLUE, ORANGE, GREEN, PURPLE, VERMILLION, SKY)
+SET_MARKERS = "os^DvPX*"
+"""Data sets of the overview: 24 pairs of colour and marker before one comes again."""
 
 
 def rank_bars(analysis: Analysis, classifier: str) -> Figure:
@@ -67,6 +76,39 @@ def _rank_panel(axes: Any, rows: pd.DataFrame, colors: list[str]) -> None:
         edgecolors="white", zorder=4,
     )  # fmt: skip
     axes.grid(visible=False, axis="y")
+
+
+def relative_overview(analysis: Analysis, classifier: str) -> Figure | None:
+    """Mean paired AUAC difference to random, in percent of random's AUAC, per setting.
+
+    One marker per data set, a bar at their mean; bounds are left out. None without random.
+    """
+    table = overall.relative_table(analysis)
+    table = table[table["classifier"] == classifier]
+    names = [name for name in analysis.contenders if name in set(table["strategy"])]
+    if not names:
+        return None
+    width = analysis.study.figures.width
+    figure = new_figure(width, 0.24 * len(names) + 1.3)
+    axes = figure.subplots(1, len(analysis.settings), squeeze=False, sharey=True)[0]
+    handles: dict[str, Any] = {}
+    for panel, setting in zip(axes, analysis.settings, strict=True):
+        rows = table[table["setting"] == setting]
+        panel.axvline(0, color="#000000", linewidth=1.2, linestyle=DASHED)
+        centre = rows.groupby("strategy")["percent"].mean().reindex(names)
+        panel.scatter(centre, range(len(names)), marker="|", s=90, color="#222222", linewidths=1.6)
+        for place, dataset in enumerate(analysis.datasets):
+            here = rows[rows["dataset"] == dataset].set_index("strategy")["percent"].reindex(names)
+            color, marker = SET_COLORS[place % len(SET_COLORS)], SET_MARKERS[place % 8]
+            handles[pretty(dataset)] = panel.scatter(
+                here, range(len(names)), color=color, marker=marker, s=16, alpha=0.85, linewidths=0
+            )
+        panel.set_title(pretty(setting), fontweight="bold")
+        panel.set_xlabel("AUAC against random, %")
+    axes[0].set_yticks(range(len(names)), [pretty(name) for name in names])
+    axes[0].invert_yaxis()
+    shared_legend(figure, handles, width)
+    return figure
 
 
 def comparison_matrix(analysis: Analysis, classifier: str) -> Figure:
@@ -134,8 +176,11 @@ def _square(analysis: Analysis, k: int) -> tuple[Figure, Any, float]:
 
 
 def _color_bar(figure: Figure, axes: Any, image: Any, label: str) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     bar = figure.colorbar(image, ax=axes, location="bottom", shrink=0.5, aspect=40, pad=0.02)
     bar.set_label(label)
+    bar.ax.xaxis.set_major_locator(MaxNLocator(5))
     bar.outline.set_linewidth(0.4)
 
 

@@ -22,12 +22,28 @@ CELL = [*PLACE, "strategy"]
 RUNS = 9
 """Runs per cell of the paper: three data seeds, three run seeds."""
 
+NETWORK_RUNS = {"resnet18": 3}
+"""Runs per cell of the paper's networks: three seeds (Tables 4 to 7)."""
+
 OURS = {"unc_samp": "entropy", "np": "neural_process"}
 """Our labels of strategies that the paper calls otherwise."""
 
 MEMBERS = {
     "logistic_regression": ("entropy", "k_center_greedy", "hal_uniform", "hal_gauss", "cbal"),
     "svm": ("f_score", "k_center_greedy"),
+    "resnet18": (
+        "entropy",
+        "margin",
+        "least_confident",
+        "k_center_greedy",
+        "learning_loss",
+        "vaal",
+        "uncertain_gcn",
+        "core_gcn",
+        "hal_uniform",
+        "hal_gauss",
+        "cbal",
+    ),
 }
 """The strategies in the paper's "AL average" and "best" of each classifier."""
 
@@ -111,16 +127,33 @@ def tolerance(metric: str, strategy: str, published_std: float) -> float:
     return base
 
 
-def compare(published: pd.DataFrame, ours: pd.DataFrame) -> pd.DataFrame:
+def network_tolerance(metric: str, runs: int, published_std: float, our_std: float) -> float:
+    """Largest difference of two means of trained networks that counts as agreement.
+
+    Both sides draw new networks in each run, so two standard errors of the difference of two means
+    are allowed, 2·√((s² + s'²) / (n - 1)) with the deviations of ddof 0 that the paper prints; at
+    least what the rounding of any other cell gets.
+    """
+    spreads = np.nan_to_num(np.array([published_std, our_std]))
+    noise = 2 * np.sqrt(np.sum(spreads**2) / (runs - 1))
+    return max(tolerance(metric, "", float("nan")), float(noise))
+
+
+def compare(
+    published: pd.DataFrame, ours: pd.DataFrame, no_reference: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """Published rows with our numbers and the outcome.
 
     Args:
-        published: columns of ``CELL`` (the paper's names), ``metric``, ``mean``, ``std``.
+        published: columns of ``CELL`` (the paper's names), ``metric``, ``mean``, ``std``; ``table``
+            or ``figure`` where they come from one.
         ours: columns of ``CELL`` (our labels), ``metric``, ``mean``, ``std``, ``runs``.
+        no_reference: rows of ``npal_not_a_reference.csv``.
 
     Returns:
-        ``published`` with ``our_mean``, ``our_std``, ``runs``, ``difference``, ``tolerance`` and
-        ``outcome``: ``agrees``, ``differs``, ``incomplete`` (fewer runs than the paper's) or
+        ``published`` with ``our_mean``, ``our_std``, ``runs``, ``difference``, ``tolerance``,
+        ``no_reference`` (why the published row is none; empty if it is one) and ``outcome``:
+        ``agrees``, ``differs``, ``incomplete`` (fewer runs than the paper's), ``no reference`` or
         ``not run``.
     """
     keys = [*CELL, "metric"]
@@ -129,21 +162,43 @@ def compare(published: pd.DataFrame, ours: pd.DataFrame) -> pd.DataFrame:
     left = ["label" if key == "strategy" else key for key in keys]
     table = named.merge(mine, on=left, how="left").drop(columns="label")
     table["difference"] = (table["our_mean"] - table["mean"]).round(9)
-    table["tolerance"] = [
-        tolerance(metric, strategy, std)
-        for metric, strategy, std in zip(
-            table["metric"], table["strategy"], table["std"], strict=True
-        )
-    ]
+    table["tolerance"] = [_tolerance(row) for _, row in table.iterrows()]
+    table["no_reference"] = _why_no_reference(table, no_reference)
     table["outcome"] = [_outcome(row) for _, row in table.iterrows()]
     return table
+
+
+def planned_runs(classifier: str) -> int:
+    """Runs behind each of the paper's cells of a classifier."""
+    return NETWORK_RUNS.get(classifier, RUNS)
+
+
+def _tolerance(row: pd.Series) -> float:
+    metric = str(row["metric"])
+    if row["classifier"] in NETWORK_RUNS:
+        runs = planned_runs(row["classifier"])
+        return network_tolerance(metric, runs, row["std"], row["our_std"])
+    return tolerance(metric, str(row["strategy"]), row["std"])
+
+
+def _why_no_reference(table: pd.DataFrame, listed: pd.DataFrame | None) -> list[str]:
+    """The reason per row; a source is "Table 4" or "Figure 1"."""
+    if listed is None or table.empty:
+        return [""] * len(table)
+    keys = ["source", "classifier", "strategy"]
+    reasons = listed.set_index(keys)["reason"].to_dict()
+    sources = "Table " + table["table"] if "table" in table else table.get("figure", "")
+    named = table.assign(source=sources)[keys]
+    return [str(reasons.get(key, "")) for key in named.itertuples(index=False, name=None)]
 
 
 def _outcome(row: pd.Series) -> str:
     if np.isnan(row["our_mean"]):
         return "not run"
-    if row["runs"] < RUNS:
+    if row["runs"] < planned_runs(row["classifier"]):
         return "incomplete"
+    if row["no_reference"]:
+        return "no reference"
     return "agrees" if abs(row["difference"]) <= row["tolerance"] + 1e-9 else "differs"
 
 

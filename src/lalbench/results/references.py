@@ -24,15 +24,18 @@ def reference_rows(
 ) -> list[dict[str, Any]]:
     """Rows of kind ``references`` (:data:`lalbench.records.COLUMNS`) for one problem.
 
-    Lines: ``annotated``, ``annotated_reward`` and ``all_labels`` (annotated and pool; left out
-    above ``LARGEST_FIT`` labels). Every fit has the classifier seed, the options and the fit
-    weights of the trials, and is scored on the test set like them.
+    Lines: ``annotated``, ``annotated_reward`` (left out where there is no reward set) and
+    ``all_labels`` (annotated and pool; left out above ``LARGEST_FIT`` labels). Every fit has the
+    classifier seed, the options and the fit weights of the trials, and is scored on the test set
+    like them.
     """
     lines = {
         "annotated": problem.annotated,
         "annotated_reward": np.concatenate([problem.annotated, problem.reward]),
         "all_labels": np.concatenate([problem.annotated, problem.pool]),
     }
+    if not len(problem.reward):
+        del lines["annotated_reward"]
     key = {
         "study": study,
         "protocol": problem.protocol,
@@ -61,13 +64,12 @@ def _scores(problem: Problem, spec: ClassifierSpec, rows: Any) -> dict[str, Any]
     from lalbench.seeds import Streams
 
     seed = Streams(problem.data_seed, problem.seed, problem.study_seed).integer("model")
-    fitted = classifiers.fit(
-        classifiers.get(spec, protocol=problem.protocol, seed=seed),
-        problem.X[rows],
-        problem.y[rows],
-        problem.fit_weights,
-    )
-    weights, X, y = problem.class_weights, problem.X_test, problem.y_test
+    classifier = classifiers.for_problem(spec, problem, seed)
+    inputs = classifiers.inputs(classifier, problem)
+    fitted = classifiers.fit(classifier, inputs[rows], problem.y[rows], problem.fit_weights)
+    weights, X, y = problem.class_weights, inputs[problem.test], problem.y_test
+    if classifiers.takes_images(fitted):
+        fitted = classifiers.Answers(fitted, X, problem.n_classes)
     probabilities = None
     if hasattr(fitted, "predict_proba"):
         probabilities = classifiers.probabilities(fitted, X, problem.n_classes)

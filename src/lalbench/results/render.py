@@ -38,6 +38,7 @@ _LATEX = {
     "✓": r"$\checkmark$",
     "✗": r"$\times$",
     "τ": r"$\tau$",
+    "Σ": r"$\Sigma$",
     "–": "--",
     "·": r"$\cdot$",
 }

@@ -135,25 +135,37 @@ def _sections(analysis: Analysis) -> Sequence[Section]:
     def drawn(*kinds: str) -> list[Picture]:
         return [p for kind in kinds for name, p in pictures.items() if name.startswith(kind + "-")]
 
-    beside = (
-        "A strategy that reads reward labels must beat the same labels used without any choice; "
-        "the bounds say how much there is to gain."
-    )
     cost = [shown_facts.cost_table(analysis)] if len(analysis.records.timings) else []
     return [
         Section("scores", "Scores", "", some("auac", "final", "auac_vs_random", "final_vs_random")),
-        Section("curves", "Learning curves", "", (), drawn("curves", "relative", "versus_random")),
+        Section("curves", "Learning curves", "", (),
+                drawn("curves", "dataset_curves", "relative", "versus_random")),
         Section("ranks", "Ranks and all pairs", "",
                 some("ranks", "across_data_sets", "multi_comparison", "penalty", "auac_all_pairs",
-                     "final_all_pairs"), drawn("ranks", "multi_comparison", "penalty")),
-        Section("rare", "The rare class", "", some("rare_class"), drawn("class_balance")),
-        Section("beside", "Beside the scores", beside,
+                     "final_all_pairs"),
+                drawn("ranks", "relative_overview", "multi_comparison", "penalty")),
+        Section("rare", "Rare classes and balance", "",
+                some("rare_class", "class_balance", "labels_to_balance", "acquired_per_class"),
+                drawn("class_balance", "balance")),
+        Section("beside", "Beside the scores", _beside(analysis),
                 some("label_budget", "references", "regret", "labels_to_target", "area_vs_random",
                      "metrics")),
         Section("training", "Training of learned strategies", "", (), drawn("training")),
         Section("cells", "Cells, and what is missing or failed", "", some("cells", "coverage")),
         Section("cost", "Time", "", cost),
     ]  # fmt: skip
+
+
+def _beside(analysis: Analysis) -> str:
+    """What the tables beside the scores are for, as far as the study has it."""
+    sentences = []
+    if (analysis.records.references["strategy"] == "annotated_reward").any():
+        sentences.append(
+            "A strategy that reads reward labels must beat the same labels used without any choice."
+        )
+    if "bound" in analysis.roles.values():
+        sentences.append("The bounds say how much there is to gain.")
+    return " ".join(sentences)
 
 
 def _pictures(analysis: Analysis) -> dict[str, Picture]:

@@ -81,8 +81,10 @@ def label_budget_table(analysis: Analysis) -> Table:
     caption = (
         "Annotated and acquired labels after the last step, and the reward labels of strategies "
         "that read them; answers: hidden pool labels that a strategy asked for on the way, per "
-        "trial. A bound reads the labels of all candidates, which no annotator could give."
+        "trial."
     )
+    if "bound" in analysis.roles.values():
+        caption += " A bound reads the labels of all candidates, which no annotator could give."
     block = Block("", spread(data, cell))
     return Table("label_budget", "Labels that each strategy uses", caption, data, [block])
 
@@ -188,24 +190,41 @@ def regret_table(analysis: Analysis) -> Table:
     return Table("regret", "Regret to the oracles", caption, data, blocks, long=True)
 
 
+COSTS = {
+    "signals_per_step": ("signals", 4),
+    "select_per_step": ("select", 4),
+    "fit_per_step": ("fit", 4),
+    "learn_per_step": ("learn", 3),
+    "step": ("whole step", 3),
+    "trial": ("whole trial", 2),
+    "trials": ("trials", 0),
+    "gpu_memory_mib": ("GPU memory, MiB", 0),
+    "gpu_utilisation": ("GPU load, %", 0),
+}
+"""Columns of the table of times: heading and digits."""
+
+
 def cost_table(analysis: Analysis) -> Table:
-    """Measured seconds."""
+    """Measured seconds, and GPU memory where it was measured."""
     data = facts.cost_table(analysis)
+    kept = [name for name in COSTS if data[name].notna().any()]
+    if not (data["signals_per_step"] > 0).any():  # no networks for images
+        kept = [name for name in kept if name != "signals_per_step"]
+    shown = {name: COSTS[name] for name in kept}
     blocks = []
     for classifier, part in data.groupby("classifier", sort=False):
         rows = [
-            {
-                "strategy": named(row),
-                "select, per step": number(row["select_per_step"], 4),
-                "learn, per step": number(row["learn_per_step"], 3),
-                "whole trial": number(row["trial"], 2),
-                "trials": number(row["trials"], 0),
-            }
+            {"strategy": named(row)}
+            | {heading: number(row[name], digits) for name, (heading, digits) in shown.items()}
             for _, row in part.iterrows()
         ]
         blocks.append(Block(str(classifier), pd.DataFrame(rows)))
     caption = (
-        "Seconds on the machines that ran the trials: medians over steps, mean over trials. "
-        "Measured, so they differ between runs."
+        "Seconds on the machines that ran the trials: medians over the steps, mean over "
+        "trials. Measured, so they differ between runs."
     )
-    return Table("cost", "Time", caption, data, blocks)
+    if "signals_per_step" in shown:
+        caption += " Signals: passes of the network over images, which selecting does not count."
+    if "gpu_memory_mib" in shown or "gpu_utilisation" in shown:
+        caption += " GPU: largest memory and mean load."
+    return Table("cost", "Time per step and trial", caption, data, blocks)

@@ -163,7 +163,8 @@ def rare_class_table(analysis: Analysis) -> Table:
     caption = (
         "Test points after the last step, unweighted; mean ± standard deviation "
         f"(ddof {analysis.protocol.ddof}) over data splits. Precision is 0 where the rare class is "
-        "never predicted. In a balanced setting the rare class is the first one."
+        "never predicted. The rare class is the first of those with the smallest frequency, so "
+        "in a balanced setting the first of all."
     )
     return Table("rare_class", "Precision and recall of the rare class", caption, data, blocks)
 

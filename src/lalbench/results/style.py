@@ -19,6 +19,7 @@ from lalbench.results.roles import Role
 # Okabe and Ito's palette (2008), told apart by colour-blind readers; yellow is too pale for lines.
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 BLUE, VERMILLION, PURPLE = "#0072B2", "#D55E00", "#CC79A7"
+WINE = "#882255"  # of Tol's muted palette (2021): darker than the others, so grey tells it apart
 GREY, PALE = "#5F5F5F", "#A3A3A3"
 
 DASHED, DOTTED, DASHDOT = (0, (4, 1.6)), (0, (1.2, 1.2)), (0, (5, 1.4, 1.2, 1.4))
@@ -86,7 +87,12 @@ _KNOWN = {
     "hal_uniform": Look(ORANGE, "P", "-"),
     "hal_gauss": Look(ORANGE, "X", DASHED),
     "cbal": Look(PURPLE, "*", "-"),
+    "learning_loss": Look(WINE, "D", "-"),
+    "vaal": Look(WINE, "<", DASHED),
+    "uncertain_gcn": Look(GREEN, ">", DASHED),
+    "core_gcn": Look(GREEN, "h", DOTTED),
 }
+"""Colours are families of methods; markers are all different, so that lines need no colour."""
 
 _BOUNDS = [Look(GREY, "", "-", 1.3, 2.5), Look(PALE, "", DASHED, 1.3, 2.4)]
 _LEARNED = [

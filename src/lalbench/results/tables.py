@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from lalbench.config import Study
-from lalbench.results import shown_facts, shown_overall, shown_scores
+from lalbench.results import shown_balance, shown_facts, shown_overall, shown_scores
 from lalbench.results.analysis import Analysis
 from lalbench.results.render import Table
 
@@ -34,6 +34,9 @@ def all_tables(analysis: Analysis) -> list[Table]:
     return [
         *shown_scores.score_tables(analysis),
         shown_scores.rare_class_table(analysis),
+        shown_balance.balance_table(analysis),
+        shown_balance.reached_table(analysis),
+        shown_balance.acquired_table(analysis),
         shown_overall.rank_table(analysis),
         shown_facts.reference_table(analysis),
         shown_facts.label_budget_table(analysis),

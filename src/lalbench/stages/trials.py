@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sys
 import traceback
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from lalbench.errors import CorruptFileError, LalbenchError
 from lalbench.problems import Problem
 from lalbench.progress import progress
 from lalbench.stages import problems as problem_stage
-from lalbench.stages.inputs import Inputs, computing, select_pair
+from lalbench.stages.inputs import Arrays, Inputs, computing, select_pair
 
 
 def run(
@@ -30,18 +30,27 @@ def run(
     timings: Path,
     learned: Path | None = None,
     curves: Path | None = None,
+    initial: Path | None = None,
 ) -> None:
-    """Runs the trials of a block that are not finished yet and writes the block's files."""
-    cost = grid.cost_class(study, inputs.strategy)
+    """Runs the trials of a block that are not finished yet and writes the block's files.
+
+    Args:
+        study: the study.
+        inputs: labels and input files.
+        output, timings, curves: files to write; curves are those of learned strategies.
+        learned: output of the learn stage, for learned strategies.
+        initial: output of the initial stage, for networks.
+    """
+    cost = grid.cost_class(study, inputs.strategy, inputs.classifier)
     block = grid.block(study, cost, inputs.block)
     made_from = provenance.of(study, "trials", **inputs.labels)
-    networks = files.read_npz(learned) if learned is not None else None
+    known = Known(*(None if path is None else files.read_npz(path) for path in (learned, initial)))
     done: list[trials.Trial] = []
     every = problem_stage.read(study, inputs.data, inputs.problems, block)
     for problem in progress(every, f"trials {inputs.strategy}", len(block.pairs)):
         cached = trial_file(study, made_from, problem)
         if not cached.exists():
-            trial = _run_one(study, inputs, problem, networks)
+            trial = _run_one(study, inputs, problem, known, cached.with_suffix(".npz"))
             if trial.records[0]["status"] == "ok":
                 _save(cached, trial)
         else:
@@ -64,21 +73,31 @@ def trial_file(study: Study, made_from: dict[str, Any], problem: Problem) -> Pat
             "parameters": parameters,
             "pair": [problem.data_seed, problem.seed],
             "split": problem.split_hash,
-            "features": files.array_digest(problem.X, problem.y),
+            "source": problem.source_hash,
         }
     )
     return study.folder / "cache" / "trials" / key[:2] / f"{key}.json"
 
 
+@dataclass(frozen=True)
+class Known:
+    """Arrays of earlier stages for all problems of a block; None where there is no such stage."""
+
+    learned: Arrays | None
+    initial: Arrays | None
+
+
 def _run_one(
-    study: Study, inputs: Inputs, problem: Problem, networks: dict[str, Any] | None
+    study: Study, inputs: Inputs, problem: Problem, known: Known, checkpoint: Path
 ) -> trials.Trial:
     names = trials.Names(study.study, inputs.classifier, inputs.strategy)
     strategy = trials.resolve_strategy(problem, study.strategy(inputs.strategy))
     trials.check_steps(problem, study.steps, study.budget)
-    known = None
-    if networks is not None:
-        known = strategy.learned_from_arrays(select_pair(networks, problem))  # type: ignore[attr-defined]
+    learned = None
+    if known.learned is not None:
+        own = select_pair(known.learned, problem)
+        learned = strategy.learned_from_arrays(own)  # type: ignore[attr-defined]
+    network = grid.is_network(study, inputs.classifier)
     try:
         with computing(study):
             return trials.simulate_trial(
@@ -87,8 +106,10 @@ def _run_one(
                 strategy,
                 steps=study.steps,
                 budget=study.budget,
-                learned=known,
+                learned=learned,
                 names=names,
+                initial=None if known.initial is None else select_pair(known.initial, problem),
+                checkpoint=checkpoint if network else None,
             )
     except (LalbenchError, OSError, MemoryError):
         raise

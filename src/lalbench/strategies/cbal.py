@@ -13,9 +13,10 @@ import numpy as np
 from numpy.random import Generator
 
 from lalbench.strategies.base import FloatArray, IntArray, LearningState, Need, Selection
+from lalbench.strategies.frontier import SIZE, Frontier
 from lalbench.strategies.options import NonNegative, Options
 from lalbench.strategies.ties import Ranking, Ties
-from lalbench.strategies.uncertainty import entropies
+from lalbench.strategies.uncertainty import state_entropies
 
 
 @dataclass(frozen=True)
@@ -47,36 +48,77 @@ class Cbal(Options):
 
     def select(self, state: LearningState, budget: int, rng: Generator) -> Selection:
         """The batch; scores are minus the objective of each point as the first pick."""
-        p = state.probabilities
+        p, values = state.probabilities, state_entropies(state, self.epsilon)
         budget = min(budget, state.n_pool)
         counts = np.bincount(state.y_annotated, minlength=state.n_classes)
-        values = entropies(p, self.epsilon)
         ranking = Ranking.draw(self.ties, state.pool_ids, rng)
         missing = balancing_counts(counts, 0 if self.variant == "npal" else budget)
         scores = self._scores(values, p, missing)
-        among = np.arange(state.n_pool)
         if self.variant == "exact":
             from lalbench.strategies.cbal_exact import best_batch
 
+            among = np.arange(state.n_pool)
             order = among if ranking.priorities is None else np.argsort(-ranking.priorities)
             batch = best_batch(values[order], p[order], missing, budget, self.penalty)
             among = np.sort(order[batch])
+            inside = self._greedy(
+                values[among], p[among], counts, missing, budget, ranking.among(among)
+            )
+            return Selection(among[inside], scores)
+        return Selection(self._greedy(values, p, counts, missing, budget, ranking), scores)
+
+    def _greedy(
+        self,
+        values: FloatArray,
+        p: FloatArray,
+        counts: IntArray,
+        missing: FloatArray,
+        budget: int,
+        ranking: Ranking,
+    ) -> IntArray:
+        """(budget,) positions, pick by pick."""
         chosen: list[int] = []
-        expected = np.zeros(state.n_classes)
-        for _ in range(budget):
+        expected, size = np.zeros(len(counts)), max(SIZE, 4 * budget)
+
+        def target() -> FloatArray:
             if self.variant == "npal":
-                target = balancing_counts(counts, len(chosen))
-            else:
-                target = missing - expected
-            left = np.full(state.n_pool, -np.inf)
-            left[among] = self._scores(values[among], p[among], target)
-            left[chosen] = -np.inf
-            chosen.append(ranking.best(left))
-            expected += p[chosen[-1]]
-        return Selection(np.asarray(chosen, dtype=np.int64), scores)
+                return balancing_counts(counts, len(chosen))
+            return missing - expected
+
+        while len(chosen) < budget:
+            before, known = target(), len(chosen)
+            scores = self._scores(values, p, before)
+            scores[chosen] = -np.inf
+            frontier = Frontier(scores, ranking, size)
+            near_values, near_p = values[frontier.rows], p[frontier.rows]
+            closed = np.isneginf(scores[frontier.rows])
+            while len(chosen) < budget:
+                now = target()
+                inside = self._scores(near_values, near_p, now)
+                inside[closed] = -np.inf
+                place = frontier.best(inside, self._rise(before, now))
+                if place is None:
+                    break
+                closed[place] = True
+                chosen.append(int(frontier.rows[place]))
+                expected += p[chosen[-1]]
+            if len(chosen) - known < budget // 8:
+                size *= 2
+        return np.asarray(chosen, dtype=np.int64)
 
     def _scores(self, values: FloatArray, p: FloatArray, target: FloatArray) -> FloatArray:
         return values - self.penalty * np.abs(target - p).sum(axis=1)
+
+    def _rise(self, before: FloatArray, now: FloatArray) -> float:
+        """How much any score may have gained since the target was ``before``.
+
+        With t cut to [0, 1], |t - p| is |cut - p| + |t - cut|: beyond [0, 1] a target moves all
+        scores alike.
+        """
+        cut_before, cut_now = before.clip(0.0, 1.0), now.clip(0.0, 1.0)
+        beyond = np.abs(before - cut_before).sum() - np.abs(now - cut_now).sum()
+        rounding = 1e-12 * (1.0 + np.abs(before).sum() + np.abs(now).sum())
+        return float(self.penalty * (np.abs(cut_now - cut_before).sum() + beyond + rounding))
 
 
 def balancing_counts(counts: IntArray, budget: int) -> FloatArray:

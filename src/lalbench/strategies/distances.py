@@ -1,8 +1,16 @@
-"""Squared Euclidean distances: exact nearest ones at the speed of a matrix product."""
+"""Squared Euclidean distances: exact nearest ones at the speed of a matrix product.
+
+Rows in float64 (features of tabular classifiers) go through NumPy; rows in float32 or float16
+(embeddings of networks) through float32 products on the device in force
+(:mod:`lalbench.strategies.single_distances`).
+"""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from lalbench.strategies.base import FloatArray, IntArray
 
@@ -10,26 +18,34 @@ _BLOCK = 2**20
 """Numbers in a temporary array (8 MiB)."""
 
 
-def squared_distances_to(points: FloatArray, centres: FloatArray) -> FloatArray:
+def squared_distances_to(points: NDArray[Any], centres: NDArray[Any]) -> FloatArray:
     """(n,) squared distances, from the differences, of the rows of ``points`` (n, D) to one centre
-    (D,), or each to its own (n, D).
+    (D,), or for float64 each to its own (n, D).
     """
+    if points.dtype != np.float64:
+        from lalbench.strategies import single_distances
+
+        return single_distances.squared_distances_to(points, centres)
     difference = points - centres
     found: FloatArray = np.einsum("ij,ij->i", difference, difference)
     return found
 
 
-def nearest_squared_distances(points: FloatArray, centres: FloatArray) -> FloatArray:
-    """(n,) squared distance of each point to its nearest centre.
+def nearest_squared_distances(points: NDArray[Any], centres: NDArray[Any]) -> FloatArray:
+    """(n,) float64 squared distance of each point to its nearest centre.
 
     A matrix product finds the centres that may be nearest, within its rounding error; only those
     distances are then computed from differences. So the result is that of the plain double loop, to
     the last bit, and depends on neither block sizes nor the number of cores.
 
     Args:
-        points: (n, D) float64.
-        centres: (m, D) float64, m ≥ 1.
+        points: (n, D) floats.
+        centres: (m, D) floats, m ≥ 1.
     """
+    if points.dtype != np.float64:
+        from lalbench.strategies import single_distances
+
+        return single_distances.nearest_squared_distances(points, centres)
     shift = centres.mean(axis=0)
     near = centres - shift
     near_norms = np.einsum("ij,ij->i", near, near)
@@ -45,16 +61,19 @@ def nearest_squared_distances(points: FloatArray, centres: FloatArray) -> FloatA
     return found
 
 
-def expanded_distances(points: FloatArray, centres: FloatArray) -> FloatArray:
+def expanded_distances(points: NDArray[Any], centres: NDArray[Any]) -> FloatArray:
     """(n,) distance of each point to its nearest centre by ``‖x‖² + ‖c‖² - 2 x·c``.
 
     scikit-learn's arithmetic, which released code uses: rounding decides between distances that are
-    equal in exact arithmetic, as many are on binary features.
+    equal in exact arithmetic, as many are on binary features. float64 in one product, as there;
+    other types in blocks.
     """
     from sklearn.metrics import pairwise_distances
 
-    found: FloatArray = pairwise_distances(points, centres).min(axis=1)
-    return found
+    whole = [slice(None)]
+    parts = whole if points.dtype == np.float64 else row_blocks(len(points), len(centres))
+    found = [pairwise_distances(points[rows], centres).min(axis=1) for rows in parts]
+    return np.concatenate(found).astype(np.float64, copy=False)
 
 
 def squared_distances(points: FloatArray, centres: FloatArray) -> FloatArray:

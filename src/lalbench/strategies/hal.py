@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
 
 from lalbench.seeds import uniforms_by_id
-from lalbench.strategies.base import FloatArray, LearningState, Need, Selection
-from lalbench.strategies.distances import row_blocks, squared_distances, squared_distances_to
+from lalbench.strategies.base import FloatArray, IntArray, LearningState, Need, Selection
+from lalbench.strategies.gaussian_cover import GaussianCover
 from lalbench.strategies.options import (
     Draws,
     Options,
@@ -33,8 +34,11 @@ class _Explorer(Protocol):
     def draw(self) -> None:
         """Draws the random numbers of one pick, whatever the coin then says."""
 
-    def signal(self, chosen: list[int]) -> FloatArray:
-        """(n_pool,) float64, the largest explores best, given what is chosen already."""
+    def signal(self) -> FloatArray:
+        """(n_pool,) float64 of the first pick, the largest explores best."""
+
+    def best(self, chosen: list[int]) -> int:
+        """The position that explores best, given what is chosen already."""
 
 
 @dataclass(frozen=True)
@@ -61,20 +65,19 @@ class _Hal(Options):
 
     def select(self, state: LearningState, budget: int, rng: Generator) -> Selection:
         """One coin per pick; scores are the signal that decided the first pick."""
-        p = state.probabilities
+        p, budget = state.probabilities, min(budget, state.n_pool)
         exploit = margin_scores(p) if self.directions == "method" else margins(p)
         ranking = Ranking.draw(self.ties, state.pool_ids, rng)
-        explorer = self._explorer(state, rng)
+        exploiter = _Fixed(exploit, ranking, budget)
+        explorer = self._explorer(state, ranking, rng)
         scores: FloatArray | None = None
         chosen: list[int] = []
-        for _ in range(min(budget, state.n_pool)):
+        for _ in range(budget):
             explorer.draw()
             exploits = self._coin(rng) < self.p_exploit
-            signal = exploit if exploits else explorer.signal(chosen)
-            scores = signal if scores is None else scores
-            left = signal.copy()
-            left[chosen] = -np.inf
-            chosen.append(ranking.best(left))
+            if scores is None:
+                scores = exploit if exploits else explorer.signal()
+            chosen.append(exploiter.best(chosen) if exploits else explorer.best(chosen))
         return Selection(np.asarray(chosen, dtype=np.int64), scores)
 
     def _coin(self, rng: Generator) -> float:
@@ -82,7 +85,7 @@ class _Hal(Options):
             return released_generators(rng).python_legacy.uniform(0, 1)
         return float(rng.random())
 
-    def _explorer(self, state: LearningState, rng: Generator) -> _Explorer:
+    def _explorer(self, state: LearningState, ranking: Ranking, rng: Generator) -> _Explorer:
         raise NotImplementedError
 
 
@@ -92,8 +95,8 @@ class HalUniform(_Hal):
 
     needs: ClassVar[frozenset[Need]] = frozenset({Need.PROBABILITIES})
 
-    def _explorer(self, state: LearningState, rng: Generator) -> _Explorer:
-        return _Uniform(state, self.draws, rng)
+    def _explorer(self, state: LearningState, ranking: Ranking, rng: Generator) -> _Explorer:
+        return _Uniform(state, self.draws, ranking, rng)
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,8 @@ class HalGauss(_Hal):
     """Explores where the Gaussian sum ``g_i = Σ_l exp(-‖z_i - z_l‖² / delta)`` is smallest.
 
     The sum runs over annotated and chosen points and is kept as a logarithm, so that it does not
-    underflow. Cost O(n_annotated n_pool D) once and O(n_pool D) per pick.
+    underflow. Cost O(n_annotated n_pool D) once and O(n_pool D) per pick; on embeddings of networks
+    O(m D) per pick, where m is the number of points that are hardly covered.
 
     Attributes:
         delta: width; ``"median"``: median squared distance between different points, on a sample of
@@ -111,29 +115,68 @@ class HalGauss(_Hal):
     delta: Positive | Literal["median"] = "median"
     needs: ClassVar[frozenset[Need]] = frozenset({Need.PROBABILITIES, Need.EMBEDDINGS})
 
-    def _explorer(self, state: LearningState, rng: Generator) -> _Explorer:
-        delta = median_squared_distance(state, rng) if self.delta == "median" else self.delta
-        return _Gauss(state, delta, sign=-1.0 if self.directions == "method" else 1.0)
+    def _explorer(self, state: LearningState, ranking: Ranking, rng: Generator) -> _Explorer:
+        points, centres = self._points(state)
+        if self.delta == "median":
+            ids = np.concatenate([state.annotated_ids, state.pool_ids])
+            delta = median_squared_distance(centres, points, ids, rng)
+        else:
+            delta = self.delta
+        sign = -1.0 if self.directions == "method" else 1.0
+        return GaussianCover(points, centres, state.pool_ids, delta, sign, ranking)
+
+    def _points(self, state: LearningState) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Representations (n_pool, D) of the pool and (n_annotated, D) of the annotated set."""
+        return state.embeddings, state.annotated_embeddings
 
 
-def median_squared_distance(state: LearningState, rng: Generator) -> float:
+def median_squared_distance(
+    annotated: NDArray[Any], pool: NDArray[Any], ids: IntArray, rng: Generator
+) -> float:
     """Median over the pairs of different points in a sample of annotated and pool points.
 
     The sample goes by row id and takes one draw of ``rng``, whatever the number of points.
+
+    Args:
+        annotated: (m, D) floats.
+        pool: (n, D) floats.
+        ids: (m + n,) row ids, annotated ones first.
     """
     from scipy.spatial.distance import pdist
 
-    points = np.concatenate([state.annotated_embeddings, state.embeddings])
-    ids = np.concatenate([state.annotated_ids, state.pool_ids])
     sample = np.argsort(uniforms_by_id(rng, ids), kind="stable")[:_SAMPLE]
-    distances = pdist(points[sample], "sqeuclidean")
+    known = sample < len(annotated)
+    points = np.empty((len(sample), pool.shape[1]))
+    points[known], points[~known] = annotated[sample[known]], pool[sample[~known] - len(annotated)]
+    distances = pdist(points, "sqeuclidean")
     different = distances[distances > 0]
     return float(np.median(different)) if different.size else 1.0
 
 
+class _Fixed:
+    """Best points by scores that do not change."""
+
+    def __init__(self, scores: FloatArray, ranking: Ranking, budget: int) -> None:
+        self._scores, self._ranking = scores, ranking
+        self._order = ranking.top(scores, budget).tolist() if ranking.is_local else None
+        self._taken: set[int] = set()
+        self._next = 0
+
+    def best(self, chosen: list[int]) -> int:
+        if self._order is None:
+            return self._ranking.best(_without(self._scores, chosen))
+        self._taken.update(chosen[len(self._taken) :])
+        while self._order[self._next] in self._taken:
+            self._next += 1
+        return int(self._order[self._next])
+
+
 class _Uniform:
-    def __init__(self, state: LearningState, draws: Draws, rng: Generator) -> None:
+    def __init__(
+        self, state: LearningState, draws: Draws, ranking: Ranking, rng: Generator
+    ) -> None:
         self._ids, self._draws, self._rng = state.pool_ids, draws, rng
+        self._ranking = ranking
         self._values = np.empty(0)
 
     def draw(self) -> None:
@@ -143,39 +186,14 @@ class _Uniform:
         else:
             self._values = uniforms_by_id(self._rng, self._ids)
 
-    def signal(self, chosen: list[int]) -> FloatArray:
+    def signal(self) -> FloatArray:
         return self._values
 
-
-class _Gauss:
-    """Computes the sum when it is first asked for, and adds what was chosen since."""
-
-    def __init__(self, state: LearningState, delta: float, sign: float) -> None:
-        self._points, self._centres = state.embeddings, state.annotated_embeddings
-        self._delta, self._sign = delta, sign
-        self._log_sum: FloatArray | None = None
-        self._n_added = 0
-
-    def draw(self) -> None:
-        pass
-
-    def signal(self, chosen: list[int]) -> FloatArray:
-        if self._log_sum is None:
-            self._log_sum = log_gaussian_sums(self._points, self._centres, self._delta)
-        for position in chosen[self._n_added :]:
-            distances = squared_distances_to(self._points, self._points[position])
-            self._log_sum = np.logaddexp(self._log_sum, -distances / self._delta)
-        self._n_added = len(chosen)
-        return self._sign * self._log_sum
+    def best(self, chosen: list[int]) -> int:
+        return self._ranking.best(_without(self._values, chosen))
 
 
-def log_gaussian_sums(points: FloatArray, centres: FloatArray, delta: float) -> FloatArray:
-    """(n,) ``log Σ_l exp(-‖points_i - centres_l‖² / delta)``; -inf without centres."""
-    from scipy.special import logsumexp
-
-    found = np.full(len(points), -np.inf)
-    if not len(centres):
-        return found
-    for rows in row_blocks(len(points), len(centres)):
-        found[rows] = logsumexp(-squared_distances(points[rows], centres) / delta, axis=1)
-    return found
+def _without(scores: FloatArray, chosen: list[int]) -> FloatArray:
+    left = scores.copy()
+    left[chosen] = -np.inf
+    return left

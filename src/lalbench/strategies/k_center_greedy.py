@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
 
-from lalbench.strategies.base import FloatArray, LearningState, Need, Selection
+from lalbench.strategies.base import FloatArray, IntArray, LearningState, Need, Selection
 from lalbench.strategies.distances import (
     expanded_distances,
     nearest_squared_distances,
     squared_distances_to,
 )
+from lalbench.strategies.frontier import SIZE, Frontier
 from lalbench.strategies.options import Options
 from lalbench.strategies.ties import Ranking, Ties
+
+Distances = Callable[[NDArray[Any], NDArray[Any]], FloatArray]
+"""(n,) distances of points (n, D) to the nearest of the centres (m, D)."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +29,8 @@ class KCenterGreedy(Options):
     """Repeatedly the point farthest from all annotated and chosen points.
 
     Distances are Euclidean on the embeddings (the scaled features of tabular classifiers). Cost
-    O(n_annotated n_pool D) once and O(n_pool D) per pick, memory O(n_pool D).
+    O(n_annotated n_pool D) once and O(n_pool D) per pick, on embeddings of networks O(m D) per
+    pick, where m is the number of points that are still far from all chosen ones.
 
     Attributes:
         ties: order among equal distances (:data:`lalbench.strategies.ties.Ties`).
@@ -43,22 +50,60 @@ class KCenterGreedy(Options):
         """
         points, annotated = state.embeddings, state.annotated_embeddings
         ranking = Ranking.draw(self.ties, state.pool_ids, rng)
-        if len(annotated):
-            start, nearest = ranking, self._nearest(points, annotated)
-        else:
-            start = Ranking.draw("random", state.pool_ids, rng)
-            nearest = np.full(len(points), np.inf)
-        scores = nearest.copy()
+        measure = expanded_distances if self.distances == "expanded" else _differences
         chosen: list[int] = []
-        for _ in range(min(budget, len(points))):
-            chosen.append((ranking if chosen else start).best(nearest))
-            nearest = np.minimum(nearest, self._nearest(points, points[chosen[-1:]]))
-            nearest[chosen] = -np.inf
-        return Selection(np.asarray(chosen, dtype=np.int64), scores)
+        if len(annotated):
+            scores = measure(points, annotated)
+        else:
+            scores = np.full(len(points), np.inf)
+            chosen = [Ranking.draw("random", state.pool_ids, rng).best(scores)]
+        return Selection(farthest_first(points, scores, budget, ranking, measure, chosen), scores)
 
-    def _nearest(self, points: FloatArray, centres: FloatArray) -> FloatArray:
-        if self.distances == "expanded":
-            return expanded_distances(points, centres)
-        if len(centres) == 1:
-            return squared_distances_to(points, centres[0])
-        return nearest_squared_distances(points, centres)
+
+def farthest_first(
+    points: NDArray[Any],
+    nearest: FloatArray,
+    budget: int,
+    ranking: Ranking,
+    measure: Distances | None = None,
+    chosen: list[int] | None = None,
+) -> IntArray:
+    """Greedy picks, each the point farthest from centres and earlier picks.
+
+    Args:
+        points: (n, D) floats.
+        nearest: (n,) float64 distances to the nearest centre; not changed.
+        budget: number of picks.
+        ranking: decides among equal distances.
+        measure: distances; squared Euclidean ones from differences by default.
+        chosen: picks made before, which ``nearest`` does not know of.
+
+    Returns:
+        (min(budget, n),) int64 positions, earlier picks included.
+    """
+    measure = measure or _differences
+    chosen, nearest, known = list(chosen or ()), nearest.copy(), 0
+    budget = min(budget, len(points))
+    # the published tables rest on float64 features: small pools, always looked at as a whole
+    size = len(points) if points.dtype == np.float64 else max(SIZE, 4 * budget)
+    while len(chosen) < budget:
+        if chosen[known:]:
+            nearest = np.minimum(nearest, measure(points, points[chosen[known:]]))
+            nearest[chosen] = -np.inf
+        known = len(chosen)
+        frontier = Frontier(nearest, ranking, size)
+        inside = nearest[frontier.rows]
+        near = points if frontier.whole else points[frontier.rows].astype(np.float32)
+        while len(chosen) < budget and (place := frontier.best(inside)) is not None:
+            chosen.append(int(frontier.rows[place]))
+            inside = np.minimum(inside, measure(near, near[place : place + 1]))
+            inside[place] = -np.inf
+        if len(chosen) - known < budget // 8:
+            size *= 2
+    return np.asarray(chosen[:budget], dtype=np.int64)
+
+
+def _differences(points: NDArray[Any], centres: NDArray[Any]) -> FloatArray:
+    if len(centres) == 1:
+        return squared_distances_to(points, centres[0])
+    return nearest_squared_distances(points, centres)

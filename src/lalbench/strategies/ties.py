@@ -78,7 +78,20 @@ class Ranking:
         """Position of the largest score."""
         if self.rule == "first":
             return int(np.argmax(scores))
-        return int(self.top(scores, 1)[0])
+        largest = scores.max()
+        if self.priorities is None or np.isnan(largest):
+            return int(self.top(scores, 1)[0])
+        equal = np.flatnonzero(scores == largest)
+        return int(equal[np.argmax(self.priorities[equal])])
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the order of two points depends on these two alone."""
+        return self.rule in ("random", "first")
+
+    def among(self, rows: IntArray) -> Ranking:
+        """The same order of the points at the ascending positions ``rows``."""
+        return Ranking(self.rule, None if self.priorities is None else self.priorities[rows])
 
 
 def scalar_argsort(values: FloatArray) -> IntArray:

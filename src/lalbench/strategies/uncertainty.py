@@ -1,15 +1,18 @@
 """Uncertainty sampling by entropy, margin and least confidence (Settles 2009, section 3.1).
 
 For two classes the three give the same ranking. Scores keep their order where probabilities are
-saturated: they are sums of small probabilities, never one minus a number close to one.
+saturated: they are sums of small probabilities, never one minus a number close to one. That is
+exact up to differences of 700 between logits; the entropies of a network come from its logits,
+since ``log p`` of a probability that rounds to 1 is lost.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lalbench.strategies.base import FloatArray, LearningState, Need
 from lalbench.strategies.options import NonNegative
@@ -31,6 +34,27 @@ def entropies(probabilities: FloatArray, epsilon: float = 0.0) -> FloatArray:
     inside = np.where(probabilities > 0, probabilities, 1.0) + epsilon
     found: FloatArray = -(probabilities * np.log(inside)).sum(axis=1)
     return found
+
+
+def logit_entropies(logits: NDArray[Any]) -> FloatArray:
+    """(n,) float64 entropies in nats of the softmax of (n, K) logits.
+
+    ``log(1 + S) - Σ_c p_c s_c`` with ``s_c = logit_c - max`` and ``S = Σ exp(s_c)`` over all but
+    the largest, which has no term that rounding could drop.
+    """
+    shifted = np.sort(logits.astype(np.float64), axis=1)
+    shifted -= shifted[:, -1:]
+    below = np.exp(shifted[:, :-1])
+    total = below.sum(axis=1)
+    found: FloatArray = np.log1p(total) - (below * shifted[:, :-1]).sum(axis=1) / (1.0 + total)
+    return found
+
+
+def state_entropies(state: LearningState, epsilon: float = 0.0) -> FloatArray:
+    """(n_pool,) :func:`entropies` of the pool, from the logits where there are any."""
+    if state.signals is None or epsilon:
+        return entropies(state.probabilities, epsilon)
+    return logit_entropies(state.signals.logits)
 
 
 def margins(probabilities: FloatArray) -> FloatArray:
@@ -65,7 +89,7 @@ class Entropy(Ranked):
 
     def scores(self, state: LearningState) -> FloatArray:
         """Entropies in nats."""
-        return entropies(state.probabilities, self.epsilon)
+        return state_entropies(state, self.epsilon)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,57 @@
+"""Greedy choice from a large pool without scoring all of it for every pick.
+
+Where scores only fall as points are chosen, a stale score is an upper bound. So it is enough to
+keep the scores of a few points up to date, those that were best when all were: as long as the best
+of them beats the best stale score outside, it is the best of all (Minoux 1978, "lazy greedy").
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lalbench.strategies.base import FloatArray
+from lalbench.strategies.ties import Ranking
+
+SIZE = 2**14
+"""Points at first; the number doubles while few picks come between two updates of all scores."""
+
+
+class Frontier:
+    """The best points of a pool whose scores are all up to date now.
+
+    Args:
+        scores: (n,) float64; -inf for points that are chosen.
+        ranking: decides among equal scores.
+        size: how many points; all of them under a rule that looks at the whole pool.
+
+    Attributes:
+        rows: (m,) int64 pool positions of the points, ascending.
+    """
+
+    def __init__(self, scores: FloatArray, ranking: Ranking, size: int) -> None:
+        if size >= len(scores) or not ranking.is_local:
+            self.rows = np.arange(len(scores))
+            self._floor = -np.inf
+        else:
+            best = ranking.top(scores, size + 1)
+            self.rows = np.sort(best[:-1])
+            self._floor = float(scores[best[-1]])
+        self._ranking = ranking.among(self.rows)
+        self._first = True
+
+    @property
+    def whole(self) -> bool:
+        """Whether it holds the whole pool."""
+        return self._floor == -np.inf
+
+    def best(self, scores: FloatArray, rise: float = 0.0) -> int | None:
+        """Place among ``rows`` of the point to choose; None if one outside might be better.
+
+        Args:
+            scores: (m,) up-to-date scores of ``rows``; -inf for chosen ones.
+            rise: what scores outside may have gained at most, rounding included.
+        """
+        place = self._ranking.best(scores)
+        safe = self._first or self.whole or scores[place] > self._floor + rise
+        self._first = False
+        return place if safe else None
