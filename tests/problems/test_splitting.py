@@ -188,15 +188,15 @@ def test_all_of_no_test_partition_is_refused():
 
 def test_no_reward_set_leaves_its_rows_to_the_pool():
     y = np.random.default_rng(0).permutation(np.repeat([0, 1], [150, 250]))
-    none = _split(y, Sizes(test=40, reward=0, annotated=20))
-    some = _split(y, Sizes(test=40, reward=30, annotated=20))
+    none = _split(y, Sizes(test=40, reward=0, annotated=24))
+    some = _split(y, Sizes(test=40, reward=30, annotated=24))
     assert none.reward.tolist() == []
     assert none.reward.dtype == np.int64
-    assert len(none.pool) == len(some.pool) + 30 == 340
+    assert len(none.pool) == len(some.pool) + 30 == 336
     assert none.test.tolist() == some.test.tolist()
     assert sorted([*none.annotated, *none.pool, *none.test]) == list(range(400))
     # three of eight labels are 0, and so are those of the annotated set
-    assert np.bincount(y[none.annotated]).tolist() == [7, 13]
+    assert np.bincount(y[none.annotated]).tolist() == [9, 15]
 
 
 @pytest.mark.parametrize("test", [1, 0, -5, 2.0, True, "al", None])

@@ -23,6 +23,8 @@ from lalbench.results import (
     published,
     references,
     shown_facts,
+    shown_overall,
+    shown_scores,
     style,
 )
 from lalbench.results.analysis import Analysis
@@ -30,7 +32,6 @@ from lalbench.results.cautions import cautions
 from lalbench.results.report import write_report
 from lalbench.results.reproduction import compare_all, write_reproduction
 from lalbench.results.roles import Role
-from lalbench.results.tables import all_tables
 
 REFERENCE = Path(__file__).parents[2] / "studies" / "reference"
 NO_REFERENCE = {
@@ -57,7 +58,7 @@ def curves(analysis: Analysis, dataset: str, setting: str, strategy: str) -> np.
 
 
 def test_tables_4_to_7_are_there(deep_analysis: Analysis) -> None:
-    tables = {table.name: table for table in all_tables(deep_analysis)}
+    tables = {table.name: table for table in shown_scores.score_tables(deep_analysis)}
     for name, summary, digits in (("auac", np.trapezoid, 2), ("final", lambda c: c[:, -1], 3)):
         table = tables[name]
         assert len(table.data) == 12 * 3 * 4
@@ -89,7 +90,7 @@ def test_penalties_by_plain_loops(deep_analysis: Analysis) -> None:
                 shares.append(wins / 10)
         assert found.loc[first, second] == pytest.approx(np.mean(shares))
     assert found.loc["cbal", "random"] > 0.5
-    data = next(t for t in all_tables(deep_analysis) if t.name == "penalty").data
+    data = shown_overall.penalty_table(deep_analysis).data
     beaten = data.set_index("strategy").loc["mean (beaten)", "random"]
     column = found["random"].drop("random")
     assert beaten == pytest.approx(column.mean())

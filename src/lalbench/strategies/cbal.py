@@ -13,7 +13,7 @@ import numpy as np
 from numpy.random import Generator
 
 from lalbench.strategies.base import FloatArray, IntArray, LearningState, Need, Selection
-from lalbench.strategies.frontier import SIZE, Frontier
+from lalbench.strategies.frontier import Frontier, first_size
 from lalbench.strategies.options import NonNegative, Options
 from lalbench.strategies.ties import Ranking, Ties
 from lalbench.strategies.uncertainty import state_entropies
@@ -78,7 +78,7 @@ class Cbal(Options):
     ) -> IntArray:
         """(budget,) positions, pick by pick."""
         chosen: list[int] = []
-        expected, size = np.zeros(len(counts)), max(SIZE, 4 * budget)
+        expected, size = np.zeros(len(counts)), first_size(len(p), budget)
 
         def target() -> FloatArray:
             if self.variant == "npal":

@@ -71,9 +71,7 @@ def _relaxation(
     size = min(n, max(_SIFTED, 20 * p.shape[1]))
     # a sample of the pool in proportion, to begin with; points come in random order
     scale = size / n
-    _, multipliers = _programme(
-        values[:size], p[:size], target * scale, budget * scale, penalty
-    )
+    _, multipliers = _programme(values[:size], p[:size], target * scale, budget * scale, penalty)
     share: FloatArray | None = None
     reduced = np.empty(n)
     for _ in range(_ROUNDS):

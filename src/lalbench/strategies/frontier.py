@@ -12,8 +12,15 @@ import numpy as np
 from lalbench.strategies.base import FloatArray
 from lalbench.strategies.ties import Ranking
 
-SIZE = 2**14
-"""Points at first; the number doubles while few picks come between two updates of all scores."""
+_LEAST = 2**12
+_SHARE = 64
+
+
+def first_size(n: int, budget: int) -> int:
+    """How many of n points to hold at first: few enough for the cache of a processor, enough that
+    all scores are rarely brought up to date. It doubles where a frontier yields few picks.
+    """
+    return max(_LEAST, 4 * budget, n // _SHARE)
 
 
 class Frontier:
@@ -26,6 +33,7 @@ class Frontier:
 
     Attributes:
         rows: (m,) int64 pool positions of the points, ascending.
+        whole: whether these are all points.
     """
 
     def __init__(self, scores: FloatArray, ranking: Ranking, size: int) -> None:
@@ -36,13 +44,9 @@ class Frontier:
             best = ranking.top(scores, size + 1)
             self.rows = np.sort(best[:-1])
             self._floor = float(scores[best[-1]])
+        self.whole = len(self.rows) == len(scores)
         self._ranking = ranking.among(self.rows)
         self._first = True
-
-    @property
-    def whole(self) -> bool:
-        """Whether it holds the whole pool."""
-        return self._floor == -np.inf
 
     def best(self, scores: FloatArray, rise: float = 0.0) -> int | None:
         """Place among ``rows`` of the point to choose; None if one outside might be better.

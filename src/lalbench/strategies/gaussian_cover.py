@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from lalbench.strategies.base import FloatArray, IntArray
 from lalbench.strategies.distances import row_blocks, squared_distances, squared_distances_to
-from lalbench.strategies.frontier import SIZE, Frontier
+from lalbench.strategies.frontier import Frontier, first_size
 from lalbench.strategies.ties import Ranking
 
 
@@ -27,6 +27,7 @@ class GaussianCover:
         delta: width.
         sign: -1 looks for the smallest sum, 1 for the largest.
         ranking: decides among equal sums.
+        budget: number of picks, of which some ask here.
     """
 
     def __init__(
@@ -37,12 +38,14 @@ class GaussianCover:
         delta: float,
         sign: float,
         ranking: Ranking,
+        budget: int,
     ) -> None:
         self._points, self._centres, self._ids = points, centres, ids
         self._delta, self._sign, self._ranking = delta, sign, ranking
         self._exact = points.dtype == np.float64
         # sums grow: only a search for the smallest may leave points out
-        self._size = SIZE if sign < 0 and not self._exact else len(points)
+        lazy = sign < 0 and not self._exact
+        self._size = first_size(len(points), budget) if lazy else len(points)
         self._log_sums: FloatArray | None = None
         self._n_summed = 0
         self._equal: IntArray | None = None
@@ -112,11 +115,12 @@ class GaussianCover:
         from lalbench.strategies import single_distances
 
         if self._equal is None:
-            self._equal = single_distances.representatives(self._points, self._ids)
+            hashes = single_distances.row_hashes(self._points)
+            self._equal = single_distances.representatives(hashes, self._ids)
         order = np.argsort(self._ids)
-        return single_distances.log_gaussian_sums(
-            self._points, centres, self._delta, order
-        )[self._equal]
+        return single_distances.log_gaussian_sums(self._points, centres, self._delta, order)[
+            self._equal
+        ]
 
 
 def log_gaussian_sums(points: FloatArray, centres: FloatArray, delta: float) -> FloatArray:

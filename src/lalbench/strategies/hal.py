@@ -69,7 +69,7 @@ class _Hal(Options):
         exploit = margin_scores(p) if self.directions == "method" else margins(p)
         ranking = Ranking.draw(self.ties, state.pool_ids, rng)
         exploiter = _Fixed(exploit, ranking, budget)
-        explorer = self._explorer(state, ranking, rng)
+        explorer = self._explorer(state, ranking, budget, rng)
         scores: FloatArray | None = None
         chosen: list[int] = []
         for _ in range(budget):
@@ -85,7 +85,9 @@ class _Hal(Options):
             return released_generators(rng).python_legacy.uniform(0, 1)
         return float(rng.random())
 
-    def _explorer(self, state: LearningState, ranking: Ranking, rng: Generator) -> _Explorer:
+    def _explorer(
+        self, state: LearningState, ranking: Ranking, budget: int, rng: Generator
+    ) -> _Explorer:
         raise NotImplementedError
 
 
@@ -95,7 +97,9 @@ class HalUniform(_Hal):
 
     needs: ClassVar[frozenset[Need]] = frozenset({Need.PROBABILITIES})
 
-    def _explorer(self, state: LearningState, ranking: Ranking, rng: Generator) -> _Explorer:
+    def _explorer(
+        self, state: LearningState, ranking: Ranking, budget: int, rng: Generator
+    ) -> _Explorer:
         return _Uniform(state, self.draws, ranking, rng)
 
 
@@ -115,7 +119,9 @@ class HalGauss(_Hal):
     delta: Positive | Literal["median"] = "median"
     needs: ClassVar[frozenset[Need]] = frozenset({Need.PROBABILITIES, Need.EMBEDDINGS})
 
-    def _explorer(self, state: LearningState, ranking: Ranking, rng: Generator) -> _Explorer:
+    def _explorer(
+        self, state: LearningState, ranking: Ranking, budget: int, rng: Generator
+    ) -> _Explorer:
         points, centres = self._points(state)
         if self.delta == "median":
             ids = np.concatenate([state.annotated_ids, state.pool_ids])
@@ -123,7 +129,7 @@ class HalGauss(_Hal):
         else:
             delta = self.delta
         sign = -1.0 if self.directions == "method" else 1.0
-        return GaussianCover(points, centres, state.pool_ids, delta, sign, ranking)
+        return GaussianCover(points, centres, state.pool_ids, delta, sign, ranking, budget)
 
     def _points(self, state: LearningState) -> tuple[NDArray[Any], NDArray[Any]]:
         """Representations (n_pool, D) of the pool and (n_annotated, D) of the annotated set."""

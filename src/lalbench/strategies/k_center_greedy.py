@@ -16,7 +16,7 @@ from lalbench.strategies.distances import (
     nearest_squared_distances,
     squared_distances_to,
 )
-from lalbench.strategies.frontier import SIZE, Frontier
+from lalbench.strategies.frontier import Frontier, first_size
 from lalbench.strategies.options import Options
 from lalbench.strategies.ties import Ranking, Ties
 
@@ -85,7 +85,7 @@ def farthest_first(
     chosen, nearest, known = list(chosen or ()), nearest.copy(), 0
     budget = min(budget, len(points))
     # the published tables rest on float64 features: small pools, always looked at as a whole
-    size = len(points) if points.dtype == np.float64 else max(SIZE, 4 * budget)
+    size = len(points) if points.dtype == np.float64 else first_size(len(points), budget)
     while len(chosen) < budget:
         if chosen[known:]:
             nearest = np.minimum(nearest, measure(points, points[chosen[known:]]))

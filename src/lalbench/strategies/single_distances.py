@@ -78,17 +78,16 @@ def log_gaussian_sums(
     return found
 
 
-def representatives(rows: NDArray[Any], ids: IntArray) -> IntArray:
+def representatives(hashes: NDArray[np.uint64], ids: IntArray) -> IntArray:
     """(n,) position of the row with the smallest id among those that equal this one.
 
     Rounding can tell equal rows apart by their place in a matrix product. Giving each the value of
-    its representative makes them equal again. Rows are compared by a hash of 64 bits.
+    its representative makes them equal again.
 
     Args:
-        rows: (n, D) numbers.
+        hashes: (n,) of the rows (:func:`row_hashes`); equal ones count as equal rows.
         ids: (n,) distinct row ids.
     """
-    hashes = row_hashes(rows)
     order = np.lexsort((ids, hashes))
     starts = np.append(True, hashes[order][1:] != hashes[order][:-1])
     found = np.empty(len(order), dtype=np.int64)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -135,13 +134,11 @@ class Trainer:
         moves_network = epoch < self.loss_training.detach_at * self.recipe.epochs
         if moves_network != self._head_moves_network:
             self._head_moves_network, self._captured = moves_network, None
-        size = self.recipe.batch_size
-        n_steps = math.ceil(len(plan.order) / size)
-        for step in range(first, n_steps):
+        parts = batch_slices(len(plan.order), self.recipe.batch_size)
+        for step, part in enumerate(parts[first:], start=first):
             if interrupts.requested():
                 raise StoppedError(self._state(epoch, step))
-            self._rate.fill_(self.recipe.rate_at(epoch, step, n_steps))
-            part = slice(step * size, (step + 1) * size)
+            self._rate.fill_(self.recipe.rate_at(epoch, step, len(parts)))
             self._take_step(plan.order[part], None if plan.moves is None else plan.moves[part])
 
     def _take_step(self, positions: Tensor, moves: Tensor | None) -> None:
@@ -177,3 +174,13 @@ class Trainer:
             for name, tensor in self._tensors().items():
                 tensor.copy_(torch.from_numpy(np.array(arrays[name])))
         return int(arrays["epoch"]), int(arrays["step"])
+
+
+def batch_slices(n: int, size: int) -> list[slice]:
+    """Batches of ``size`` and the rest; one image alone, which has no deviation, joins
+    the batch before it.
+    """
+    starts = list(range(0, n, size))
+    if len(starts) > 1 and n - starts[-1] == 1:
+        starts.pop()
+    return [slice(start, end) for start, end in zip(starts, [*starts[1:], n], strict=True)]
