@@ -97,7 +97,7 @@ def _measured_seconds(results: Path) -> dict[tuple[str, str], float]:
         if frame.empty:
             continue
         key = (str(frame["classifier"].iloc[0]), str(frame["strategy"].iloc[0]))
-        seconds = frame[["seconds_select", "seconds_fit", "seconds_learn"]].to_numpy().sum()
+        seconds = frame.filter(like="seconds_").to_numpy().sum()
         totals[key][0] += float(seconds)
         totals[key][1] += len(frame[["data_seed", "seed"]].drop_duplicates())
     return {key: seconds / trials for key, (seconds, trials) in totals.items()}

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import settings
-
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from lalbench import classifiers

@@ -149,6 +149,82 @@ def test_exact_in_large_pools_is_within_the_rounding_of_the_relaxation(
     assert found <= objective(p, target, chosen, 1.0) + 1e-9
 
 
+def mixed_integer_optimum(p: Any, target: Any, budget: int, penalty: float) -> float:
+    """HiGHS on the whole problem: entries, then deviations above and below the target."""
+    from scipy.optimize import LinearConstraint, milp
+
+    n, n_classes = p.shape
+    rows = np.block(
+        [
+            [p.T, np.eye(n_classes), -np.eye(n_classes)],
+            [np.ones((1, n)), np.zeros((1, 2 * n_classes))],
+        ]
+    )
+    wanted = np.append(target, budget)
+    found = milp(
+        np.concatenate([-entropies(p), np.full(2 * n_classes, penalty)]),
+        integrality=np.append(np.ones(n), np.zeros(2 * n_classes)),
+        bounds=(0, np.append(np.ones(n), np.full(2 * n_classes, np.inf))),
+        constraints=LinearConstraint(rows, wanted, wanted),
+        options={"mip_rel_gap": 1e-12},
+    )
+    assert found.status == 0
+    return float(found.fun)
+
+
+@pytest.mark.parametrize(("n", "n_classes", "budget"), [(60, 3, 9), (150, 4, 20), (200, 2, 31)])
+@pytest.mark.parametrize("penalty", [0.5, 2.0])
+def test_exact_equals_the_mixed_integer_programme(
+    n: int, n_classes: int, budget: int, penalty: float
+) -> None:
+    p, target = draw(n, n, n_classes, budget)
+    found = objective(p, target, best_batch(entropies(p), p, target, budget, penalty), penalty)
+    best = mixed_integer_optimum(p, target, budget, penalty)
+    assert found == pytest.approx(best, abs=1e-6)
+
+
+def whole_relaxation(p: Any, target: Any, budget: int, penalty: float) -> float:
+    """The linear programme over all points at once."""
+    from scipy.optimize import linprog
+
+    n, n_classes = p.shape
+    found = linprog(
+        np.concatenate([-entropies(p), np.full(2 * n_classes, penalty)]),
+        A_eq=np.block(
+            [
+                [p.T, np.eye(n_classes), -np.eye(n_classes)],
+                [np.ones((1, n)), np.zeros((1, 2 * n_classes))],
+            ]
+        ),
+        b_eq=np.append(target, budget),
+        bounds=[(0, 1)] * n + [(0, None)] * (2 * n_classes),
+    )
+    return float(found.fun)
+
+
+@pytest.mark.parametrize(
+    ("n", "n_classes", "budget"),
+    [(2500, 3, 100), (6000, 10, 900), (6000, 10, 5500), (4000, 30, 50)],
+)
+@pytest.mark.parametrize("kind", ["sharp", "flat", "copies"])
+def test_relaxation_by_its_dual_equals_the_whole_programme(
+    n: int, n_classes: int, budget: int, kind: str
+) -> None:
+    p = rng(n).dirichlet(np.full(n_classes, 5.0 if kind == "flat" else 0.1), size=n) + 1e-9
+    if kind == "copies":
+        p = np.round(p[:, :], 1) + 1e-6
+    p /= p.sum(axis=1, keepdims=True)
+    counts = rng(1).multinomial(500, rng(2).dirichlet(np.ones(n_classes)))
+    target = balancing_counts(counts, budget)
+    share, _ = _relaxation(entropies(p), p, target, budget, 1.0)
+    assert share.min() >= 0
+    assert share.max() <= 1
+    assert share.sum() == pytest.approx(budget, abs=1e-6)
+    found = -share @ entropies(p) + np.abs(target - share @ p).sum()
+    expected = whole_relaxation(p, target, budget, 1.0)
+    assert found == pytest.approx(expected, rel=1e-8, abs=1e-5)
+
+
 def test_exact_in_a_large_pool_is_the_optimum_where_it_can_be_checked() -> None:
     p, target = draw(8, 260, 2, 2)
     best = min(objective(p, target, pair, 1.0) for pair in combinations(range(260), 2))

@@ -157,21 +157,21 @@ def test_sigterm_ends_a_job_in_seconds_and_the_next_one_goes_on(tmp_path: Path) 
     while True:
         running = subprocess.Popen(job("stopped"), cwd=tmp_path, stderr=subprocess.PIPE, text=True)
         deadline = time.monotonic() + 60
-        seen = len(list(tmp_path.glob("stopped/**/cache/**/*.npz")))
         # The handler is there once the first step has begun; before that SIGTERM kills.
         while running.poll() is None and time.monotonic() < deadline and not _training(running.pid):
             time.sleep(0.02)
-        time.sleep(0.3)
+        time.sleep(0.3 + stops)  # ever later, from the import of torch to the last round
         running.send_signal(signal.SIGTERM)
         asked = time.monotonic()
         code = running.wait(timeout=60)
         if code == 0:
             break
         assert time.monotonic() - asked < 10
-        assert code == interrupts.EXIT_CODE, (code, seen)
-        assert "stopped by SIGTERM" in running.stderr.read()  # type: ignore[union-attr]
         stops += 1
-        assert stops < 200
+        if code == -signal.SIGTERM:  # after the last round, when the files were being written
+            continue
+        assert code == interrupts.EXIT_CODE
+        assert "stopped by SIGTERM" in running.stderr.read()  # type: ignore[union-attr]
     assert whole.wait() == 0
     assert stops >= 1
     one, other = (tmp_path / folder / "trials.parquet" for folder in ("whole", "stopped"))

@@ -20,7 +20,7 @@ from lalbench.records import COLUMNS
 from lalbench.strategies.base import LearningState, Need, Selection
 from lalbench.trials import Names, check_selection, failed_trial, simulate_trial
 
-CURVES = Path(__file__).parents[1] / "studies" / "reference" / "npal_curves_waveform.csv"
+CURVES = Path(__file__).parents[2] / "studies" / "reference" / "npal_curves_waveform.csv"
 
 
 @pytest.fixture(scope="module")

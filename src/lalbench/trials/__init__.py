@@ -69,8 +69,8 @@ def run_trial(
         problem, classifier, strategy, steps=steps, budget=budget, learned=learned
     )
     records, timings = pd.DataFrame(trial.records), pd.DataFrame(trial.timings)
-    seconds = [name for name in timings.columns if name.startswith("seconds_")]
-    return records.join(timings[seconds])
+    measured = [name for name in timings.columns if name not in records.columns]
+    return records.join(timings[measured])
 
 
 def simulate_trial(
