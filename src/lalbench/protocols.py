@@ -66,6 +66,7 @@ PUBLISHED = Protocol(
         "cbal": {"ties": "first", "variant": "npal", "epsilon": 1e-8},
         "hal_uniform": {"directions": "released", "draws": "released", **_LAST},
         "hal_gauss": {"directions": "released", "draws": "released", "delta": 10.0, **_LAST},
+        "vaal": {"reduction": "released"},
         "oracle": _LAST,
         "reward_oracle": _LAST,
         "neural_process": {

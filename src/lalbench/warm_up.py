@@ -28,6 +28,16 @@ def _refit_logistic_and_train() -> None:
     """In one process: episodes for the training are refits with logistic regression, too."""
     _refit("logistic_regression", "weighted_accuracy", "log_loss")
     _train()
+    _compare_rows()
+
+
+def _compare_rows() -> None:
+    """Distances and hashes of embeddings."""
+    from lalbench.strategies.distance_kernels import hash_rows, lower
+
+    rows, one = np.ones((2, 8), dtype=np.float32), np.zeros(1, dtype=np.int64)
+    lower(rows, one, rows, one, np.full(2, np.inf))
+    hash_rows(np.ones((2, 8), dtype=np.uint64))
 
 
 def _refit_svm() -> None:

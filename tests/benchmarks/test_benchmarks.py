@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from benchmarks import acquisition_step, forest, limits, neural_process, oracle, svm
+from benchmarks import acquisition_step, forest, limits, neural_process, oracle, selection, svm
 
 
 def table(text: str) -> list[dict[str, str]]:
@@ -74,3 +74,11 @@ def test_forests(capsys):
 def test_limits(capsys):
     limits.main(["--rounds", "1", "--size", "64"])
     assert len(table(capsys.readouterr().out)) == 4
+
+
+def test_selection(capsys):
+    selection.main(["--small"])
+    rows = table(capsys.readouterr().out)
+    assert [row["strategy"] for row in rows] == list(selection.NAMES)
+    same = {row["strategy"]: row["same picks"] for row in rows if row["same picks"]}
+    assert same == dict.fromkeys(["cbal", "k_center_greedy", "hal_gauss", "cbal exact"], "100.0%")

@@ -128,3 +128,49 @@ def test_it_can_be_copied_and_stored() -> None:
 def test_sizes_that_cannot_be_used(size: object) -> None:
     with pytest.raises(UserError, match=r"subsample: cannot use .*give an integer from 1"):
         Subsample(strategies.get("random"), size)
+
+
+@pytest.mark.parametrize("name", ["entropy", "k_center_greedy", "learning_loss", "core_gcn"])
+def test_only_the_part_goes_through_the_network(
+    name: str, make_image_state: Callable[..., LearningState]
+) -> None:
+    state = make_image_state(n_pool=60)
+    seen: list[int] = []
+
+    class Counting(type(state.classifier)):  # type: ignore[misc]
+        def signals(self, X: object) -> object:
+            seen.extend(X.rows.tolist())  # type: ignore[attr-defined]
+            return super().signals(X)
+
+    counting = Counting()
+    vars(counting).update(vars(state.classifier))
+    state = replace(state, classifier=counting)
+    found = Subsample(strategies.get(name), 12).select(state, 5, rng())
+    pool = [row for row in seen if row in state.X_pool.rows.tolist()]
+    assert len(pool) == len(set(pool)) == 12
+    assert set(state.X_pool.rows[found.indices]) <= set(pool)
+
+
+def test_images_of_the_part(make_image_state: Callable[..., LearningState]) -> None:
+    state = make_image_state()
+    part = np.array([2, 7, 19])
+    small = restrict(state, part)
+    assert small.images.pixels is state.images.pixels
+    assert np.array_equal(small.images.take(), state.images.take()[part])
+    assert np.array_equal(small.embeddings, state.embeddings[part])
+    assert np.array_equal(small.predicted_losses, state.predicted_losses[part])
+    assert np.array_equal(small.annotated_images.rows, state.annotated_images.rows)
+
+
+@pytest.mark.parametrize("name", ["entropy", "margin", "least_confident", "hal_uniform"])
+def test_planted_logits_in_a_part(
+    name: str, make_image_state: Callable[..., LearningState]
+) -> None:
+    state = make_image_state(n_pool=80, n_classes=3)
+    options = {"p_exploit": 1.0} if name == "hal_uniform" else {}
+    strategy = strategies.get(name, **options)
+    ranking = strategy.select(state, 80, rng()).indices
+    found = Subsample(strategy, 20).select(state, 6, rng(4))
+    part = np.flatnonzero(np.isfinite(found.scores))
+    assert len(part) == 20
+    assert found.indices.tolist() == [place for place in ranking if place in part][:6]

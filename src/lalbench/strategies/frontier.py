@@ -7,7 +7,10 @@ of them beats the best stale score outside, it is the best of all (Minoux 1978, 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from lalbench.strategies.base import FloatArray
 from lalbench.strategies.ties import Ranking
@@ -59,3 +62,9 @@ class Frontier:
         safe = self._first or self.whole or scores[place] > self._floor + rise
         self._first = False
         return place if safe else None
+
+
+def in_single(points: NDArray[Any], frontier: Frontier) -> NDArray[Any]:
+    """The frontier's rows of ``points`` (n, D), float16 in float32, ready for many passes."""
+    near = points if frontier.whole else points[frontier.rows]
+    return near if near.dtype == np.float64 else np.ascontiguousarray(near, dtype=np.float32)

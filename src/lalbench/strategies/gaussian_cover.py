@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from lalbench.strategies.base import FloatArray, IntArray
 from lalbench.strategies.distances import row_blocks, squared_distances, squared_distances_to
-from lalbench.strategies.frontier import Frontier, first_size
+from lalbench.strategies.frontier import Frontier, first_size, in_single
 from lalbench.strategies.ties import Ranking
 
 
@@ -87,8 +87,8 @@ class GaussianCover:
         scores = self._sign * sums
         scores[chosen] = -np.inf
         frontier = Frontier(scores, self._ranking, self._size)
-        whole, rows = frontier.whole, frontier.rows
-        self._near = self._points if whole else self._points[rows].astype(np.float32)
+        rows = frontier.rows
+        self._near = in_single(self._points, frontier)
         self._inside, self._n_inside = sums[rows], len(chosen)
         self._closed = np.isin(rows, chosen)
         self._frontier = frontier

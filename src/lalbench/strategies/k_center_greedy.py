@@ -16,7 +16,7 @@ from lalbench.strategies.distances import (
     nearest_squared_distances,
     squared_distances_to,
 )
-from lalbench.strategies.frontier import Frontier, first_size
+from lalbench.strategies.frontier import Frontier, first_size, in_single
 from lalbench.strategies.options import Options
 from lalbench.strategies.ties import Ranking, Ties
 
@@ -93,7 +93,7 @@ def farthest_first(
         known = len(chosen)
         frontier = Frontier(nearest, ranking, size)
         inside = nearest[frontier.rows]
-        near = points if frontier.whole else points[frontier.rows].astype(np.float32)
+        near = in_single(points, frontier)
         while len(chosen) < budget and (place := frontier.best(inside)) is not None:
             chosen.append(int(frontier.rows[place]))
             inside = np.minimum(inside, measure(near, near[place : place + 1]))

@@ -207,8 +207,8 @@ def _train(
             batches = [next(stream) for stream in streams]
             _step(first, _autoencoder_loss(autoencoder, discriminator, batches, options, generator))
         with torch.no_grad():
-            codes = [autoencoder.encode(batch)[0] for batch in batches]
-        annotated, pool = (discriminator(code) for code in codes)
+            codes = autoencoder.encode(torch.cat(batches))[0]
+        annotated, pool = discriminator(codes).chunk(2)
         _step(second, _cross_entropy(annotated, 1.0) + _cross_entropy(pool, 0.0))
 
 
@@ -219,16 +219,22 @@ def _autoencoder_loss(
     options: Vaal,
     generator: torch.Generator,
 ) -> Tensor:
-    """Errors and divergences of both batches, and of a discriminator that is not deceived."""
-    total = torch.zeros((), device=batches[0].device)
-    for images in batches:
-        shape = (len(images), autoencoder.mean.out_features)
-        noise = torch.randn(shape, generator=generator, device=images.device)
-        made, mean, log_variance = autoencoder(images, noise)
-        divergence = -0.5 * (1 + log_variance - mean**2 - log_variance.exp())
+    """Errors and divergences of both batches, and of a discriminator that is not deceived.
+
+    The batches go through the network together. Batch norm would scale each on its own otherwise,
+    and the discriminator could tell them by that.
+    """
+    images = torch.cat(batches)
+    shape = (len(images), autoencoder.mean.out_features)
+    noise = torch.randn(shape, generator=generator, device=images.device)
+    made, mean, log_variance = autoencoder(images, noise)
+    divergences = -0.5 * (1 + log_variance - mean**2 - log_variance.exp())
+    total = torch.zeros((), device=images.device)
+    parts = (part.chunk(2) for part in (made, images, divergences, discriminator(mean)))
+    for copy, image, divergence, logits in zip(*parts, strict=True):
         reduced = divergence.mean() if options.reduction == "mean" else divergence.sum()
-        total = total + functional.mse_loss(made, images) + options.beta * reduced
-        total = total + options.adversary * _cross_entropy(discriminator(mean), 1.0)
+        total = total + functional.mse_loss(copy, image) + options.beta * reduced
+        total = total + options.adversary * _cross_entropy(logits, 1.0)
     return total
 
 

@@ -1,0 +1,71 @@
+"""The small deep study from download to report: twelve strategies around a network."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+
+from lalbench.records import read
+
+pytestmark = pytest.mark.workflow
+
+ROOT = Path(__file__).resolve().parents[2]
+SMALL = ROOT / "studies" / "npal-deep-small.yaml"
+QUICK = {"classifiers": [{"name": "small_cnn", "options": {"recipe": "fast", "epochs": 4}}]}
+
+
+def deep_study() -> dict[str, Any]:
+    """The study with one data set (real images where the mirror is at hand) and less of all."""
+    study: dict[str, Any] = yaml.safe_load(SMALL.read_text())
+    dataset = "fashion_mnist" if os.environ.get("LALBENCH_MIRROR") else "digits"
+    sizes = {"annotated": 60, "reward": 0, "pool": 250, "test": 100}
+    changes = {"study": "tiny", "datasets": [dataset], "sizes": sizes, "steps": 2, "budget": 20}
+    return study | changes | QUICK | {"figures": {"formats": ["svg"]}}
+
+
+def test_twelve_strategies_end_to_end(fresh: Any) -> None:
+    study = deep_study()
+    fresh.edit("config.yaml", lambda _: yaml.safe_dump(study))
+    _, messages = fresh.run("--cores", "2")
+    frames = [read(path, "records") for path in fresh.results.glob("trials/*/*/*/*/*.parquet")]
+    records = pd.concat(frames)
+    names = [entry if isinstance(entry, str) else entry["name"] for entry in study["strategies"]]
+    assert len(names) == 12
+    assert sorted(records["strategy"].unique()) == sorted(names)
+    assert (records["status"] == "ok").all()
+    assert (records.groupby("strategy")["step"].max() == 2).all()
+    for _, trial in records.groupby("strategy"):
+        acquired = [row for step in trial["acquired"] for row in step]
+        assert len(set(acquired)) == 2 * 20
+        assert trial["label_budget"].tolist() == [60, 80, 100]
+    # All start from one network, except where the strategy changes the training.
+    first = records[records["step"] == 0].set_index("strategy")["weighted_log_loss"]
+    shared = first.drop("learning_loss")
+    assert shared.nunique() == 1
+    assert first["learning_loss"] != shared.iloc[0]
+    assert records[records["step"] == 1]["acquired"].map(tuple).nunique() > 6
+    assert (fresh.results / "report.html").stat().st_size > 10_000
+    table = pd.read_csv(fresh.results / "tables" / "auac.csv")
+    assert sorted(table["strategy"]) == sorted(names)
+    assert any((fresh.results / "figures").glob("balance-*.svg"))
+    if "CUDA" not in messages:
+        assert "there is no GPU here; 12 trials of networks take" in messages
+    assert fresh.planned() == set()
+
+
+def test_changing_a_strategy_leaves_the_initial_network(fresh: Any) -> None:
+    study = deep_study() | {"strategies": ["random", "margin"]}
+    fresh.edit("config.yaml", lambda _: yaml.safe_dump(study))
+    fresh.run("--cores", "2", "--until", "initial")
+    assert list(fresh.results.glob("initial/*/*/small_cnn/block-000.npz"))
+    changed = study | {"strategies": ["random", {"name": "margin", "options": {"ties": "first"}}]}
+    fresh.edit("config.yaml", lambda _: yaml.safe_dump(changed))
+    assert not any(name.startswith("initial") for name in fresh.planned())
+    trained = study | {"classifiers": [{"name": "small_cnn", "options": {"epochs": 3}}]}
+    fresh.edit("config.yaml", lambda _: yaml.safe_dump(trained))
+    assert any(name.startswith("initial") for name in fresh.planned())
