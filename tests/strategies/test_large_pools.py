@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from lalbench import strategies
 from lalbench.strategies.base import LearningState
@@ -153,3 +154,35 @@ def test_no_array_of_all_distances(name: str, given_signals: Given) -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 40 * 2**20
+
+
+def numbered(values: Any) -> Any:
+    """As if every place in a product had a rounding error of its own."""
+    return values * (1 + 1e-3 * np.arange(len(values)).reshape(-1, *[1] * (values.ndim - 1)))
+
+
+@pytest.mark.parametrize("name", ["hal_gauss", "uncertain_gcn", "core_gcn", "vaal"])
+def test_rounding_does_not_tell_equal_points_apart(
+    name: str, make_image_state: Given, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lalbench.strategies import graph_network, single_distances, vaal_training
+
+    state = make_image_state()
+    state = replace(state, X_pool=state.X_pool[np.arange(30) % 10])
+    sums, outputs = single_distances.log_gaussian_sums, graph_network._Network.outputs
+    logits = vaal_training.annotated_logits
+    monkeypatch.setattr(single_distances, "log_gaussian_sums", lambda *a: numbered(sums(*a)))
+    monkeypatch.setattr(vaal_training, "annotated_logits", lambda *a: numbered(logits(*a)))
+    monkeypatch.setattr(
+        graph_network._Network,
+        "outputs",
+        lambda self: tuple(torch.from_numpy(numbered(part.numpy())) for part in outputs(self)),
+    )
+    options = {
+        "hal_gauss": {"p_exploit": 0.0},
+        "vaal": {"epochs": 1, "width": 1 / 64, "batch_size": 8},
+    }
+    strategy = strategies.get(name, **options.get(name, {"epochs": 3, "hidden": 8}))
+    scores = strategy.select(state, 1, rng()).scores.reshape(3, 10)
+    assert np.array_equal(scores, np.repeat(scores[:1], 3, axis=0))
+    assert len(np.unique(scores)) == 10

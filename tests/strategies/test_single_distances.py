@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lalbench.strategies import distances, single_distances
 
-KINDS = ["plain", "grid", "far", "scaled", "equal", "copies", "rectified"]
+KINDS = ["plain", "grid", "far", "scaled", "equal", "copies", "rectified", "near ties"]
 
 
 def cloud(kind: str, seed: int = 0, n: int = 40, m: int = 15, width: int = 37) -> Any:
@@ -28,6 +28,10 @@ def cloud(kind: str, seed: int = 0, n: int = 40, m: int = 15, width: int = 37) -
         points, centres = np.ones_like(points), np.ones_like(centres)
     if kind == "copies":
         points[: m // 2], centres[m // 2 : m // 2 * 2] = centres[: m // 2], centres[: m // 2]
+    if kind == "near ties":  # centres on a sphere around the points, to seven digits
+        points = points[:1] + 1e-4 * points
+        centres /= np.sqrt((centres**2).sum(axis=1, keepdims=True))
+        centres = points[:1] + 3.0 * centres
     if kind == "rectified":
         points, centres = points.clip(0), centres.clip(0)
     return points, centres
