@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lalbench import declared, files, grid, plan, records
+from lalbench import classifiers, declared, files, grid, network_cost, plan, records
+from lalbench.classifiers.networks.network import count_macs
 from lalbench.config import Study
 from lalbench.study import parse_study
 
@@ -194,3 +195,55 @@ def test_measured_and_declared_stand_apart(tmp_path: Path) -> None:
 def test_the_users_own_strategy_is_unknown(tmp_path: Path) -> None:
     own = {"name": "own", "class": "lalbench.strategies.random_sampling:RandomSampling"}
     assert work(study(tmp_path, strategies=[own])) is None
+
+
+def test_networks_are_estimated_and_noted_where_there_is_no_gpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes = {
+        "datasets": ["digits"],
+        "sizes": {"test": 100, "reward": 0, "annotated": 50},
+        "classifiers": [{"name": "resnet18", "options": {"width": 8}}],
+        "strategies": ["random", "margin"],
+        "compute": {"device": "auto"},
+    }
+    made = study(tmp_path, **changes)
+    seconds = {}
+    for present in (False, True):
+        monkeypatch.setattr(plan, "has_cuda", lambda found=present: found)
+        text = plan.describe(made)
+        where = "one GPU" if present else "1 CPU thread"
+        assert f"on {where} by declared costs" in text
+        assert ("there is no GPU here" in "".join(plan.warnings(made))) == (not present)
+        work = network_cost.trial_work(made, "digits", "resnet18", "random")
+        seconds[present] = work.seconds(present)
+    assert work.trainings == made.steps + 1
+    assert seconds[False] > 100 * seconds[True]
+
+
+def test_declared_operations_are_those_of_the_architectures(tmp_path: Path) -> None:
+    torch_free = {"resnet18": (32, 32, 3), "small_cnn": (32, 32, 3), "mlp": (28, 28, 1)}
+    for name, (height, width, channels) in torch_free.items():
+        network = classifiers.get(name).build((channels, height, width), 10)
+        true = count_macs(network, (channels, height, width))
+        assert network_cost._macs(name, None, (height, width, channels)) == pytest.approx(
+            true, rel=0.1
+        )
+
+
+def test_jobs_of_networks_ask_for_more_when_they_do_more(tmp_path: Path) -> None:
+    changes = {
+        "datasets": ["digits", "cifar10"],
+        "sizes": {"test": 100, "reward": 0, "annotated": 500},
+        "classifiers": ["resnet18"],
+        "strategies": ["random", "vaal"],
+        "steps": 3,
+    }
+    made = study(tmp_path, **changes)
+    small = network_cost.resources(made, "digits", "resnet18", "random")
+    large = network_cost.resources(made, "cifar10", "resnet18", "random")
+    vaal = network_cost.resources(made, "cifar10", "resnet18", "vaal")
+    first = network_cost.resources(made, "cifar10", "resnet18")
+    assert 30 <= small["runtime"] < large["runtime"] < vaal["runtime"]
+    assert first["runtime"] < large["runtime"]
+    assert small["mem_mb"] < large["mem_mb"] < 64_000

@@ -82,7 +82,7 @@ def image_shape(study: Study, dataset: str) -> tuple[int, int, int]:
     from lalbench.data.catalogue import CATALOGUE
 
     entry = CATALOGUE.get(study.dataset(dataset).name)
-    return getattr(entry, "image_shape", None) or (32, 32, 3)
+    return (entry and entry.image_shape) or (32, 32, 3)
 
 
 def _macs(name: str, width: int | None, shape: tuple[int, int, int]) -> float:

@@ -56,6 +56,10 @@ def _estimate(study: Study, todo: list[Job]) -> list[str]:
         )
         count = _count(len(known), "job")
         lines.append(f"{count}: about {_minutes(seconds)} on one core by earlier runs")
+    networks = [job for job in others if job[0].network]
+    if networks:
+        lines.append(_network_jobs(study, networks))
+    others = [job for job in others if not job[0].network]
     works = declared.trials(study, [cell for cell, _ in others])
     rough = [(works[cell], len(block.pairs)) for cell, block in others if works[cell] is not None]
     if rough:
@@ -64,6 +68,21 @@ def _estimate(study: Study, todo: list[Job]) -> list[str]:
         count = _count(len(others) - len(rough), "job")
         lines.append(f"{count}: time unknown, nothing was measured here yet")
     return lines
+
+
+def _network_jobs(study: Study, jobs: list[Job]) -> str:
+    """What jobs of networks do of which nothing was measured."""
+    cuda = study.compute.device != "cpu" and has_cuda()
+    where = "one GPU" if cuda else _count(study.compute.threads, "CPU thread")
+    trainings, seconds = 0, 0.0
+    for cell, block in jobs:
+        work = network_cost.trial_work(study, cell.dataset, cell.classifier, cell.strategy)
+        trainings += work.trainings * len(block.pairs)
+        seconds += work.seconds(cuda, study.compute.threads) * len(block.pairs)
+    return (
+        f"{_count(len(jobs), 'job')}: very roughly {_minutes(seconds)} on {where} by declared "
+        f"costs, not by measurement ({_count(trainings, 'training')} of networks)"
+    )
 
 
 def _rough(parts: list[tuple[declared.Work | None, int]]) -> str:
@@ -105,32 +124,25 @@ def _measured_seconds(results: Path) -> dict[tuple[str, str], float]:
 
 def warnings(study: Study) -> list[str]:
     """What is missing or will be slow on this machine, one sentence each; often empty."""
-    if study.compute.device == "cuda" and not has_cuda():
-        return [
-            "note: compute.device is cuda, and this machine has no CUDA device that torch can use: "
-            "the jobs need one where they run"
-        ]
-    cells = [cell for cell in grid.cells(study) if cell.network]
-    if not cells or has_cuda():
+    jobs = [job for job in grid.jobs(study) if job[0].network]
+    if not jobs or has_cuda():
+        return _device_notes(study)
+    return [*_device_notes(study), f"note: there is no GPU here; {_network_jobs(study, jobs)}"]
+
+
+def _device_notes(study: Study) -> list[str]:
+    if study.compute.device != "cuda" or has_cuda():
         return []
-    threads, seeds = study.compute.threads, len(grid.pairs(study))
-    seconds = sum(
-        seeds
-        * network_cost.trial_work(study, cell.dataset, cell.classifier, cell.strategy).seconds(
-            cuda=False, threads=threads
-        )
-        for cell in cells
-    )
     return [
-        f"note: there is no GPU here; {_count(len(cells) * seeds, 'trial')} of networks take very "
-        f"roughly {_minutes(seconds)} on {_count(threads, 'CPU thread')} by declared costs"
+        "note: compute.device is cuda, and this machine has no CUDA device that torch can use: "
+        "the jobs need one where they run"
     ]
 
 
 def _notes(study: Study) -> list[str]:
     seeds = len(grid.pairs(study))
     costs = {cell.cost_class for cell in grid.cells(study)}
-    return warnings(study) + [
+    return _device_notes(study) + [
         f"note: {seeds} seed pairs are no multiple of blocks.{cost} = {size}; when seeds are "
         "added, the last block is written again from its cached trials"
         for cost in sorted(costs)

@@ -90,10 +90,17 @@ def _check_fit(study: Study) -> None:
 
 def _check_networks(study: Study) -> None:
     """Which strategies go with networks, and which with classifiers of features."""
-    from lalbench import grid, strategies
+    from lalbench import data, grid, strategies
     from lalbench.strategies.base import Need
 
     networks = grid.networks(study)
+    for place, dataset in enumerate(study.datasets):
+        if networks and data.holds_images(dataset) is False:
+            raise UserError(
+                f"datasets[{place}]",
+                f"{dataset.label} has no images, which the network {networks[0]} needs",
+                "use a data set of images or another classifier",
+            )
     tabular = [entry.label for entry in study.classifiers if entry.label not in networks]
     no_rewards = [
         entry.label for entry in study.datasets if not study.dataset_sizes(entry.label).reward

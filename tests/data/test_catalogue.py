@@ -220,3 +220,19 @@ def test_importing_and_checking_loads_no_heavy_package() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", sorted(CATALOGUE))
+def test_declared_shapes_of_images(name: str, mirror: Path) -> None:
+    shape = CATALOGUE[name].image_shape
+    assert data.holds_images(DatasetSpec(name=name)) == (shape is not None)
+    here = all(
+        any((mirror / place.path).is_file() for place in (file, *file.alternatives))
+        for file in CATALOGUE[name].files
+    )
+    if here and name != "cifar10":  # which takes ten seconds to unpack
+        found = data.load(name, mirrors=[str(mirror)])
+        assert found.is_images == (shape is not None)
+        assert shape is None or found.X.shape[1:] == shape
+    elif name == "cifar10":
+        assert shape == (32, 32, 3)

@@ -48,6 +48,18 @@ def test_saturated_softmax_keeps_the_exact_order(rule: str, given_signals: Given
     assert strategies.get(rule).select(state, 40, rng()).indices.tolist() == expected
 
 
+def test_entropy_keeps_the_term_of_the_largest_probability(given_signals: Given) -> None:
+    """``-p log p`` of a p that rounds to 1 decides here; without it the second row would win."""
+    logits = np.array([[0, -40, -600, -600], [0, -40.7105, -40.7105, -600]], dtype=np.float32)
+    first, second = exact(logits, "entropy")
+    assert first > second
+    state = given_signals(logits)
+    p = state.probabilities
+    lost = -(p * np.log(p)).sum(axis=1)
+    assert lost[0] < lost[1]
+    assert strategies.get("entropy").select(state, 2, rng()).indices.tolist() == [0, 1]
+
+
 def test_classes_that_were_never_seen_count_nothing(given_signals: Given) -> None:
     from dataclasses import replace
 

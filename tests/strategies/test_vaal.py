@@ -144,6 +144,17 @@ def test_permuting_and_repeating(two_kinds: LearningState) -> None:
     assert not np.array_equal(one.scores, strategy.select(two_kinds, 20, rng(3)).scores)
 
 
+def test_a_score_does_not_depend_on_what_is_scored_beside_it(
+    two_kinds: LearningState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    strategy = strategies.get("vaal", epochs=2, width=1 / 64, batch_size=16, latent=4)
+    whole = strategy.select(two_kinds, 1, rng()).scores
+    monkeypatch.setattr(vaal_training, "_SCORED", 7)
+    parts = strategy.select(two_kinds, 1, rng()).scores
+    np.testing.assert_allclose(parts, whole, rtol=1e-3, atol=1e-4)
+    assert np.ptp(whole) > 0.01
+
+
 def test_options_change_the_outcome(two_kinds: LearningState) -> None:
     base = strategies.get("vaal", epochs=1, width=1 / 64, batch_size=16, latent=4)
     first = base.select(two_kinds, 5, rng()).scores

@@ -13,7 +13,7 @@ from lalbench.data.fetch import fetch as fetch_file
 from lalbench.data.table import check_relabel, to_dataset
 from lalbench.errors import UserError
 
-__all__ = ["CATALOGUE", "Dataset", "check", "load", "names"]
+__all__ = ["CATALOGUE", "Dataset", "check", "holds_images", "load", "names"]
 
 
 def load(
@@ -70,6 +70,16 @@ def check(spec: DatasetSpec | str) -> None:
 
     _no_options(spec)
     check_user_file(spec.path, spec.format, str(spec.target))
+
+
+def holds_images(spec: DatasetSpec) -> bool | None:
+    """Whether a data set is made of images; None where only its file can tell (npz)."""
+    if spec.path is None:
+        return catalogue.get(spec.name).image_shape is not None
+    if spec.format == "images":
+        return True
+    kind = spec.format or Path(spec.path).suffix.lower().removeprefix(".")
+    return None if kind == "npz" else False
 
 
 def _spec(spec: DatasetSpec | str) -> DatasetSpec:

@@ -27,6 +27,7 @@ class Entry:
         licence: terms of the data.
         citation: whom to cite.
         description: one line.
+        image_shape: (H, W, C) where the data are images, else None.
         options: option names with their defaults.
         check: raises UserError for option values that do not fit.
     """
@@ -37,6 +38,7 @@ class Entry:
     licence: str
     citation: str
     description: str
+    image_shape: tuple[int, int, int] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     check: Callable[[Mapping[str, Any]], None] = _accept
 
@@ -133,11 +135,17 @@ def _idx(
         licence=licence,
         citation=citation,
         description=description,
+        image_shape=(28, 28, 1),
     )
 
 
-def _bundled(name: str, citation: str, description: str, *, images: bool = False) -> Entry:
-    read = image_readers.bundled_images if images else readers.bundled
+def _bundled(
+    name: str,
+    citation: str,
+    description: str,
+    image_shape: tuple[int, int, int] | None = None,
+) -> Entry:
+    read = readers.bundled if image_shape is None else image_readers.bundled_images
     return Entry(
         name=name,
         files=(),
@@ -145,6 +153,7 @@ def _bundled(name: str, citation: str, description: str, *, images: bool = False
         licence=_UCI_LICENCE,
         citation=citation,
         description=description,
+        image_shape=image_shape,
     )
 
 
@@ -278,6 +287,7 @@ _ENTRIES = (
         citation=_KMNIST_CITATION,
         description="the first 7,011 train images of kmnist and all of its 10,000 test images; the "
         "excerpt is no file of its makers and lies in mirrors only",
+        image_shape=(28, 28, 1),
     ),
     Entry(
         name="cifar10",
@@ -299,6 +309,7 @@ _ENTRIES = (
         licence=_NO_LICENCE,
         citation=_CIFAR_CITATION,
         description="ten kinds of objects, 32x32 in colour, 50,000 train and 10,000 test images",
+        image_shape=(32, 32, 3),
     ),
     Entry(
         name="cifar100",
@@ -313,6 +324,7 @@ _ENTRIES = (
         licence=_NO_LICENCE,
         citation=_CIFAR_CITATION,
         description="100 (or 20) kinds of objects, laid out as cifar10",
+        image_shape=(32, 32, 3),
         options=cifar.LABELS_OPTIONS,
         check=cifar.check_labels_option,
     ),
@@ -335,6 +347,7 @@ _ENTRIES = (
         citation="Netzer, Wang, Coates, Bissacco, Wu, Ng (2011), Reading Digits in Natural Images "
         "with Unsupervised Feature Learning",
         description="house numbers, 32x32 in colour, 73,257 train and 26,032 test images",
+        image_shape=(32, 32, 3),
     ),
     Entry(
         name="waveform_generator",
@@ -350,7 +363,7 @@ _ENTRIES = (
         "digits",
         "Alpaydin, Kaynak (1998), UCI",
         "handwritten digits, 8x8, values 0 to 16, with scikit-learn",
-        images=True,
+        image_shape=(8, 8, 1),
     ),
     _bundled(
         "breast_cancer",

@@ -19,21 +19,25 @@ PADDING = 4
 """Pixels that a crop may be off to each side."""
 
 _resident: dict[tuple[int, str], Tensor] = {}
+"""Copies on GPUs, by the identity of the array and the device."""
 
 
 def resident(pixels: NDArray[np.uint8], device: torch.device) -> Tensor:
     """The images of a whole data set as (N, H, W, C) uint8 on ``device``, moved there once.
 
-    On the CPU it is the same memory (usually a mapped file). The copy lives as long as the array.
+    On the CPU it is the same memory (usually a mapped file). A copy lives as long as the array.
     """
     key = (id(pixels), str(device))
-    if key not in _resident:
-        with warnings.catch_warnings():
-            # torch cannot mark a tensor read-only; nothing here writes to it
-            warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-            _resident[key] = torch.from_numpy(pixels).to(device)
+    if key in _resident:
+        return _resident[key]
+    with warnings.catch_warnings():
+        # torch cannot mark a tensor read-only; nothing here writes to it
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        tensor = torch.from_numpy(pixels)
+    if device.type != "cpu":
+        tensor = _resident[key] = tensor.to(device)
         weakref.finalize(pixels, _resident.pop, key, None)
-    return _resident[key]
+    return tensor
 
 
 class Batches:

@@ -272,7 +272,7 @@ class NetworkClassifier:
             "deterministic": (_is_bool, "give true or false"),
             "loss_head": (_is_bool, "give true or false"),
             "loss_margin": (_is_positive, "give a number above 0"),
-            "loss_weight": (_is_positive, "give a number above 0"),
+            "loss_weight": (lambda value: _is_number(value) and value >= 0, "give a number from 0"),
             "loss_detach_at": (lambda value: _is_number(value) and 0 <= value <= 1, "0 to 1"),
         }
         for name, (fits, remedy) in checks.items():
