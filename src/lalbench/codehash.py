@@ -38,6 +38,7 @@ PLUMBING = frozenset(
         ".config",
         ".errors",
         ".grid",
+        ".interrupts",
         ".network_cost",
         ".progress",
         ".provenance",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -210,3 +211,37 @@ def test_state_of_the_published_generators() -> None:
     assert np.array_equal(one.random(4), other.random(4))
     assert np.array_equal(one.numpy_legacy.normal(size=4), other.numpy_legacy.normal(size=4))
     assert one.python_legacy.random() == other.python_legacy.random()
+
+
+@pytest.mark.parametrize(
+    ("strategy", "options"),
+    [
+        ("vaal", {"width": 0.05, "epochs": 2, "batch_size": 16}),
+        ("core_gcn", {"epochs": 5}),
+        ("k_center_greedy", {}),
+        ("hal_gauss", {}),
+        ("cbal", {}),
+    ],
+)
+def test_selections_stop_and_start_anew(
+    strategy: str, options: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = StrategySpec(name=strategy, label=strategy, options=options)
+
+    def trial(**more: Any) -> Trial:
+        return trials.simulate_trial(problem(), NETWORK, spec, steps=1, budget=10, **more)
+
+    whole, path = trial(), tmp_path / "trial.npz"
+    inside = trials.resolve_strategy(problem(), spec).__class__
+    select = inside.select
+
+    def stopped(self: Any, *arguments: Any) -> Any:
+        stop_after(monkeypatch, 1)  # the pass over the pool or the strategy's own loop
+        return select(self, *arguments)
+
+    monkeypatch.setattr(inside, "select", stopped)
+    with pytest.raises(StoppedError):
+        trial(checkpoint=path)
+    monkeypatch.undo()
+    assert len(json.loads(str(files.read_npz(path)["about"]))["trial"]["records"]) == 1
+    assert trial(checkpoint=path).records == whole.records

@@ -12,6 +12,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.random import Generator
 
+from lalbench import interrupts
 from lalbench.strategies.base import FloatArray, IntArray, LearningState, Need, Selection
 from lalbench.strategies.frontier import Frontier, first_size
 from lalbench.strategies.options import NonNegative, Options
@@ -86,6 +87,7 @@ class Cbal(Options):
             return missing - expected
 
         while len(chosen) < budget:
+            interrupts.check()
             before, known = target(), len(chosen)
             scores = self._scores(values, p, before)
             scores[chosen] = -np.inf

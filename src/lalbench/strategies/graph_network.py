@@ -20,6 +20,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from lalbench import interrupts
 from lalbench.strategies.base import FloatArray, IntArray, LearningState
 
 if TYPE_CHECKING:
@@ -185,6 +186,7 @@ class Graph:
 
         n_pool = len(self._pool)
         for start in range(0, self.n_nodes, _BLOCK):
+            interrupts.check()
             stop = min(start + _BLOCK, self.n_nodes)
             rows = np.concatenate(
                 [
@@ -222,6 +224,7 @@ class _Network:
         n_others = len(known) - n_known
         share = torch.where(known, 1.0 / max(n_known, 1), options.weight / max(n_others, 1))
         for _ in range(options.epochs):
+            interrupts.check()
             hidden = self._hidden(options.dropout)
             logits = self._graph.smooth(hidden @ self._w3) + self._b3
             # the loss is Σ share · (known ? -log s : -log(1 - s)): its slope is s less the target

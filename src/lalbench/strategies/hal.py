@@ -9,6 +9,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from lalbench import interrupts
 from lalbench.seeds import uniforms_by_id
 from lalbench.strategies.base import FloatArray, IntArray, LearningState, Need, Selection
 from lalbench.strategies.gaussian_cover import GaussianCover
@@ -73,6 +74,7 @@ class _Hal(Options):
         scores: FloatArray | None = None
         chosen: list[int] = []
         for _ in range(budget):
+            interrupts.check()
             explorer.draw()
             exploits = self._coin(rng) < self.p_exploit
             if scores is None:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from lalbench import interrupts
 from lalbench.strategies.base import FloatArray, IntArray, LearningState, Need, Selection
 from lalbench.strategies.distances import (
     expanded_distances,
@@ -87,6 +88,7 @@ def farthest_first(
     # the published tables rest on float64 features: small pools, always looked at as a whole
     size = len(points) if points.dtype == np.float64 else first_size(len(points), budget)
     while len(chosen) < budget:
+        interrupts.check()
         if chosen[known:]:
             nearest = np.minimum(nearest, measure(points, points[chosen[known:]]))
             nearest[chosen] = -np.inf

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lalbench import interrupts
 from lalbench.strategies.base import FloatArray, IntArray
 
 if TYPE_CHECKING:
@@ -138,6 +139,7 @@ def _blocks(
         largest = float(norms.max())
         size = max(1, _BLOCK[device.type] // max(len(centres), points.shape[1]))
         for start in range(0, len(points), size):
+            interrupts.check()
             rows = slice(start, start + size) if order is None else order[start : start + size]
             block = single(points[rows])
             near = block - shift

@@ -12,6 +12,7 @@ from numpy.random import Generator
 from torch import Tensor, nn
 from torch.nn import functional
 
+from lalbench import interrupts
 from lalbench.classifiers.networks.batches import resident
 from lalbench.data.images import Images
 from lalbench.strategies.base import FloatArray
@@ -203,6 +204,7 @@ def _train(
     )
     streams = [part.batches(options.batch_size, generator) for part in (known, others)]
     for _ in range(steps):
+        interrupts.check()
         for _ in range(2):
             batches = [next(stream) for stream in streams]
             _step(first, _autoencoder_loss(autoencoder, discriminator, batches, options, generator))
