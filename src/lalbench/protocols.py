@@ -32,7 +32,7 @@ class Protocol:
             one-deviation band contains it; ``test``: the best mean and every one that the paired
             test does not tell from it.
         classifiers: [12] options that the protocol sets for classifiers, by name.
-        strategies: [5 to 10, 17 to 21] options that the protocol sets for strategies, by name.
+        strategies: [5 to 10, 17 to 22] options that the protocol sets for strategies, by name.
     """
 
     name: str

@@ -4,7 +4,17 @@ import re
 
 import pytest
 
-from benchmarks import acquisition_step, forest, limits, neural_process, oracle, selection, svm
+from benchmarks import (
+    acquisition_step,
+    forest,
+    limits,
+    neural_process,
+    oracle,
+    recipes,
+    selection,
+    svm,
+    trainer,
+)
 
 
 def table(text: str) -> list[dict[str, str]]:
@@ -82,3 +92,17 @@ def test_selection(capsys):
     assert [row["strategy"] for row in rows] == list(selection.NAMES)
     same = {row["strategy"]: row["same picks"] for row in rows if row["same picks"]}
     assert same == dict.fromkeys(["cbal", "k_center_greedy", "hal_gauss", "cbal exact"], "100.0%")
+
+
+def test_trainer(capsys):
+    trainer.main(["--images", "64", "--rounds", "1", "--only", "small_cnn"])
+    rows = table(capsys.readouterr().out)
+    assert [row["loop"] for row in rows] == ["lalbench, float32", "lalbench, auto", "plain"]
+    assert float(rows[-1]["ratio"]) == 1.0
+
+
+def test_recipes(capsys, mirror, monkeypatch):
+    monkeypatch.setenv("LALBENCH_MIRROR", str(mirror))
+    recipes.main(["--seeds", "1", "--epochs", "1", "--only", "1,000"])
+    (row,) = table(capsys.readouterr().out)
+    assert 0.1 < float(row["published"]) < 0.9
