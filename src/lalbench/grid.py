@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lalbench import codehash, protocols
-from lalbench.config import ClassifierSpec, StrategySpec, Study
+from lalbench.config import StrategySpec, Study
 from lalbench.errors import UserError
 
 CostClass = Literal["cheap", "oracle", "learned", "network"]
@@ -109,15 +109,9 @@ def problem_blocks(study: Study, wanted: Block) -> list[str]:
 
 def is_network(study: Study, classifier: str) -> bool:
     """Whether a classifier of the study is a network for images."""
-    return _is_network(study.classifier(classifier).model_dump_json(by_alias=True), study.protocol)
-
-
-@cache
-def _is_network(spec: str, protocol: str) -> bool:
     from lalbench import classifiers
 
-    found = classifiers.get(ClassifierSpec.model_validate_json(spec), protocol=protocol)
-    return classifiers.takes_images(found)
+    return classifiers.is_network(study.classifier(classifier))
 
 
 def networks(study: Study) -> list[str]:

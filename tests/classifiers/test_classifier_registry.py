@@ -143,3 +143,15 @@ def test_the_module_whose_code_runs() -> None:
     assert classifiers.module_of(spec("x", "my.own:Thing")) == "my.own"
     assert classifiers.module_of("my.own:Thing") == "my.own"
     assert classifiers.module_of("unknown") == ""
+
+
+@pytest.mark.parametrize("name", classifiers.names())
+def test_which_names_are_networks(name: str) -> None:
+    found = ClassifierSpec(name=name)
+    assert classifiers.is_network(found) == classifiers.takes_images(classifiers.get(name))
+
+
+def test_which_classes_are_networks() -> None:
+    path = "lalbench.classifiers.networks.classifier:SmallCNN"
+    assert classifiers.is_network(ClassifierSpec(name="mine", **{"class": path}))
+    assert not classifiers.is_network(ClassifierSpec(name="mine", **{"class": "sklearn.svm:SVC"}))

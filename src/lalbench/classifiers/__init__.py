@@ -1,6 +1,6 @@
 """Task classifiers: by name, any scikit-learn classifier by import path, or the user's own."""
 
-from lalbench.classifiers.registry import clone, get, module_of, names
+from lalbench.classifiers.registry import clone, get, is_network, module_of, names
 from lalbench.classifiers.signals import decision, fit, probabilities
 from lalbench.classifiers.task import Answers, for_problem, inputs, takes_images
 
@@ -12,6 +12,7 @@ __all__ = [
     "for_problem",
     "get",
     "inputs",
+    "is_network",
     "module_of",
     "names",
     "probabilities",

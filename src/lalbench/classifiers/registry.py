@@ -104,6 +104,13 @@ def module_of(spec: ClassifierSpec | str) -> str:
     return path.partition(":")[0] if ":" in path else path.rpartition(".")[0]
 
 
+def is_network(spec: ClassifierSpec) -> bool:
+    """Whether a classifier takes images; of named ones nothing is imported."""
+    if spec.class_path is not None:
+        return bool(getattr(import_object(spec.class_path, "class"), "takes_images", False))
+    return _REGISTRY.get(spec.name, "").startswith("lalbench.classifiers.networks.")
+
+
 def _from_name(
     name: str,
     path: str | None,
