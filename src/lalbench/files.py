@@ -122,8 +122,10 @@ def read_npz(
     except FileNotFoundError as error:
         raise CorruptFileError(f"{path}: no such file; run the stage that writes it") from error
     except Exception as error:  # zipfile, zlib and numpy each raise their own kinds
+        # NumPy takes what is no zip file for a pickle and recommends to load it as one.
+        reason = "it is no npz file" if "pickle" in str(error) else error
         raise CorruptFileError(
-            f"{path}: cannot be read ({error}); delete it and run again"
+            f"{path}: cannot be read ({reason}); delete it and run again"
         ) from error
 
 

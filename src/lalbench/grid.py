@@ -249,6 +249,9 @@ def stage_parameters(study: Study, stage: Stage, **labels: str) -> dict[str, Any
     if stage == "problems":
         return found
     found["classifier"] = _dump(study.classifier(labels["classifier"]))
+    if is_network(study, labels["classifier"]):
+        # They round differently on another device and with another number of threads.
+        found["compute"] = _dump(study.compute, exclude={"memory", "processes", "cache"})
     if stage == "initial":
         return found
     found["objective"] = _dump(study.objective)

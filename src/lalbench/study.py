@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from inspect import signature
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,6 @@ def _check_fit(study: Study) -> None:
 def _check_networks(study: Study) -> None:
     """Which strategies go with networks, and which with classifiers of features."""
     from lalbench import data, grid, strategies
-    from lalbench.strategies.base import Need
 
     networks = grid.networks(study)
     for place, dataset in enumerate(study.datasets):
@@ -101,32 +101,16 @@ def _check_networks(study: Study) -> None:
                 f"{dataset.label} has no images, which the network {networks[0]} needs",
                 "use a data set of images or another classifier",
             )
-    tabular = [entry.label for entry in study.classifiers if entry.label not in networks]
-    no_rewards = [
-        entry.label for entry in study.datasets if not study.dataset_sizes(entry.label).reward
-    ]
     for place, spec in enumerate(study.strategies):
-        needs = strategies.resolve(spec, protocols.get(study.protocol)).needs
-        key = f"strategies[{place}]"
-        if networks and needs & {Need.CLASSIFIER, Need.LEARNED}:
-            raise UserError(
-                key,
-                f"{spec.label} refits the classifier for single points, which takes too long for "
-                f"the network {networks[0]}",
-                "leave one of them out",
-            )
-        if tabular and needs & {Need.IMAGES, Need.PREDICTED_LOSSES}:
-            raise UserError(
-                key,
-                f"{spec.label} needs a network, and {tabular[0]} is none",
-                "put it into a study whose classifiers are networks, for example resnet18",
-            )
-        if no_rewards and Need.REWARD_SET in needs:
-            raise UserError(
-                key,
-                f"{spec.label} needs a reward set, and that of {no_rewards[0]} is empty",
-                "set sizes.reward to 2 or more, or leave the strategy out",
-            )
+        strategy = strategies.resolve(spec, protocols.get(study.protocol))
+        for classifier, dataset in product(study.classifiers, study.datasets):
+            network = classifier.label if classifier.label in networks else ""
+            rewards = bool(study.dataset_sizes(dataset.label).reward)
+            try:
+                strategies.check_needs(strategy, spec.label, network=network, has_rewards=rewards)
+            except UserError as error:
+                key = f"strategies[{place}]"
+                raise UserError(key, error.problem, error.remedy) from None
 
 
 def check_writable(folder: Path) -> None:

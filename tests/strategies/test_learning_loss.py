@@ -39,7 +39,7 @@ def test_the_largest_predicted_losses_in_order(
 
 def test_a_network_without_predicted_losses(given_signals: Callable[..., LearningState]) -> None:
     state = given_signals(np.zeros((5, 2)), y_annotated=[0])
-    with pytest.raises(UserError, match=r"predicts no losses; use a network"):
+    with pytest.raises(UserError, match=r"predicts no losses; fit a network with loss_head=True"):
         strategies.get("learning_loss").select(state, 1, rng())
 
 

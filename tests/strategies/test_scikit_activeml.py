@@ -116,7 +116,11 @@ def test_typiclust_takes_the_typical_point_of_an_uncovered_cluster(
 
 def test_what_a_query_strategy_needs() -> None:
     assert adapted("CoreSet").needs == {Need.EMBEDDINGS}
-    assert adapted("UncertaintySampling").needs == {Need.EMBEDDINGS, Need.PROBABILITIES}
+    assert adapted("UncertaintySampling").needs == {
+        Need.EMBEDDINGS,
+        Need.PROBABILITIES,
+        Need.FEATURES,
+    }
     assert Need.CLASSIFIER in adapted("MonteCarloEER").needs
     assert Need.CLASSIFIER in adapted("QueryByCommittee").needs
 

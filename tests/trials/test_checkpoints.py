@@ -17,7 +17,7 @@ import yaml
 
 from lalbench import build_problem, files, interrupts, trials
 from lalbench.config import ClassifierSpec, StrategySpec
-from lalbench.errors import CorruptFileError
+from lalbench.errors import CorruptFileError, UserError
 from lalbench.interrupts import StoppedError
 from lalbench.problems import Problem
 from lalbench.trials.trial import Trial
@@ -245,3 +245,31 @@ def test_selections_stop_and_start_anew(
     monkeypatch.undo()
     assert len(json.loads(str(files.read_npz(path)["about"]))["trial"]["records"]) == 1
     assert trial(checkpoint=path).records == whole.records
+
+
+@pytest.mark.parametrize(
+    ("strategy", "message"),
+    [
+        (StrategySpec(name="oracle", label="oracle"), "refits the classifier"),
+        (StrategySpec(name="neural_process", label="np"), "refits the classifier"),
+        (
+            StrategySpec(name="badge", label="badge", **{"class": "skactiveml.pool:Badge"}),
+            "passes features to the classifier",
+        ),
+    ],
+)
+def test_strategies_that_cannot_work_with_networks(strategy: StrategySpec, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        trials.run_trial(problem(), classifier=NETWORK, strategy=strategy, steps=1)
+
+
+def test_strategies_that_cannot_work_without() -> None:
+    for name, message in (("vaal", "needs a network"), ("reward_oracle", "reward set")):
+        with pytest.raises(UserError, match=message):
+            trials.run_trial(problem(), classifier="logistic_regression", strategy=name, steps=1)
+
+
+def test_geometry_of_scikit_activeml_works_on_embeddings() -> None:
+    spec = StrategySpec(name="core", label="core", **{"class": "skactiveml.pool:CoreSet"})
+    found = trials.run_trial(problem(), classifier=NETWORK, strategy=spec, steps=1, budget=5)
+    assert len(found["acquired"].iloc[1]) == 5

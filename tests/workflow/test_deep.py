@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -54,7 +55,7 @@ def test_twelve_strategies_end_to_end(fresh: Any) -> None:
     assert sorted(table["strategy"]) == sorted(names)
     assert any((fresh.results / "figures").glob("balance-*.svg"))
     if "CUDA" not in messages:
-        assert "there is no GPU here; 12 trials of networks take" in messages
+        assert "there is no GPU here; 12 jobs: very roughly" in messages
     assert fresh.planned() == set()
 
 
@@ -69,3 +70,31 @@ def test_changing_a_strategy_leaves_the_initial_network(fresh: Any) -> None:
     trained = study | {"classifiers": [{"name": "small_cnn", "options": {"epochs": 3}}]}
     fresh.edit("config.yaml", lambda _: yaml.safe_dump(trained))
     assert any(name.startswith("initial") for name in fresh.planned())
+
+
+def test_a_changed_image_folder_is_read_again(fresh: Any) -> None:
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    folder = fresh.folder / "pictures"
+    for label in ("a", "b"):
+        (folder / label).mkdir(parents=True)
+        for number in range(30):
+            pixels = rng.integers(0, 256, size=(8, 8), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / label / f"{number}.png")
+    study = deep_study() | {
+        "datasets": [{"name": "pictures", "path": "pictures", "format": "images"}],
+        "settings": ["balanced"],
+        "sizes": {"annotated": 12, "reward": 0, "pool": 20, "test": 20},
+        "strategies": ["random"],
+        "budget": 2,
+    }
+    fresh.edit("config.yaml", lambda _: yaml.safe_dump(study))
+    fresh.run("--cores", "2", "--until", "fetch")
+    before = (fresh.results / "data" / "pictures.npz").read_bytes()
+    assert "fetch" not in fresh.planned()
+    pixels = rng.integers(0, 256, size=(8, 8), dtype=np.uint8)
+    Image.fromarray(pixels).save(folder / "a" / "new.png")  # below the folder itself
+    assert "fetch" in fresh.planned()
+    fresh.run("--cores", "2", "--until", "fetch")
+    assert (fresh.results / "data" / "pictures.npz").read_bytes() != before

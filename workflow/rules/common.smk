@@ -114,8 +114,10 @@ def network_resources(key):
 
 
 def user_file(wildcards):
-    """The user's own file behind a data set, if there is one."""
+    """The user's own file behind a data set, or all files of the folder, if there is one."""
     path = STUDY.dataset(wildcards.dataset).path
+    if path and Path(path).is_dir():
+        return sorted(str(file) for file in Path(path).rglob("*") if file.is_file())
     return [path] if path else []
 
 

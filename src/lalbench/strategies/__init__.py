@@ -11,7 +11,14 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from lalbench.errors import UserError, suggest
-from lalbench.strategies.base import LabelOracle, LearningState, Need, Selection, Strategy
+from lalbench.strategies.base import (
+    LabelOracle,
+    LearningState,
+    Need,
+    Selection,
+    Strategy,
+    check_needs,
+)
 
 if TYPE_CHECKING:
     from lalbench.config import StrategySpec
@@ -23,6 +30,7 @@ __all__ = [
     "Need",
     "Selection",
     "Strategy",
+    "check_needs",
     "get",
     "module_of",
     "names",

@@ -31,6 +31,8 @@ class Need(Enum):
     PROBABILITIES = auto()
     DECISION = auto()
     EMBEDDINGS = auto()
+    FEATURES = auto()
+    """Passes rows of features to the classifier, which cannot be a network."""
     IMAGES = auto()
     """Reads the images themselves: the classifier must be a network."""
     PREDICTED_LOSSES = auto()
@@ -178,7 +180,7 @@ class LearningState:
             raise UserError(
                 "classifiers",
                 f"{type(self.classifier).__name__} predicts no losses",
-                "use a network, e.g. resnet18",
+                "fit a network with loss_head=True",
             )
         return self.signals.losses
 
@@ -195,16 +197,21 @@ class LearningState:
     def _signals(self, X: Inputs) -> Signals | None:
         from lalbench.data.images import Images
 
-        found: Signals | None = self.classifier.signals(X) if isinstance(X, Images) else None
+        are_images = isinstance(X, Images) or np.ndim(X) == 4
+        found: Signals | None = self.classifier.signals(X) if are_images else None
         return found
 
 
 def _images(X: Inputs) -> Images:
     from lalbench.data.images import Images
 
-    if not isinstance(X, Images):
-        raise UserError("classifiers", "the strategy needs images", "use a network, e.g. resnet18")
-    return X
+    if isinstance(X, Images):
+        return X
+    if np.ndim(X) == 4 and np.asarray(X).dtype == np.uint8:
+        return Images(np.asarray(X))
+    raise UserError(
+        "classifiers", "the strategy needs (n, H, W, C) uint8 images", "use a network for images"
+    )
 
 
 class Strategy(Protocol):
@@ -220,3 +227,40 @@ class Strategy(Protocol):
         Randomness comes from ``rng`` alone and is attached to row ids
         (:func:`lalbench.seeds.uniforms_by_id`), so permuting the pool permutes the choice.
         """
+
+
+def check_needs(strategy: Strategy, title: str, *, network: str, has_rewards: bool) -> None:
+    """Raises :class:`UserError` where a strategy cannot work in a trial.
+
+    Args:
+        strategy: the strategy.
+        title: what messages call it.
+        network: what messages call the task classifier if it is a network, else "".
+        has_rewards: whether the problem has a reward set.
+    """
+    needs = strategy.needs
+    if network and needs & {Need.CLASSIFIER, Need.LEARNED}:
+        raise UserError(
+            "strategy",
+            f"{title} refits the classifier for single points, which takes too long for the "
+            f"network {network}",
+            "leave one of them out",
+        )
+    if network and Need.FEATURES in needs:
+        raise UserError(
+            "strategy",
+            f"{title} passes features to the classifier, and the network {network} takes images",
+            "leave one of them out",
+        )
+    if not network and needs & {Need.IMAGES, Need.PREDICTED_LOSSES}:
+        raise UserError(
+            "strategy",
+            f"{title} needs a network",
+            "put it into a study whose classifiers are networks, for example resnet18",
+        )
+    if not has_rewards and Need.REWARD_SET in needs:
+        raise UserError(
+            "strategy",
+            f"{title} needs a reward set, and it is empty",
+            "set sizes.reward to 2 or more, or leave the strategy out",
+        )

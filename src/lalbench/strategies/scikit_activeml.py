@@ -90,6 +90,8 @@ class ScikitActiveML:
             needs.add(Need.PROBABILITIES)
         if any(name in asked for name in _REFITTED):
             needs.add(Need.CLASSIFIER)
+        if needs & {Need.PROBABILITIES, Need.CLASSIFIER}:
+            needs.add(Need.FEATURES)
         return frozenset(needs)
 
     def select(self, state: LearningState, budget: int, rng: Generator) -> Selection:

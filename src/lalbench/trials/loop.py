@@ -13,9 +13,10 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from lalbench import classifiers, compute, objectives, oracle, protocols
+from lalbench.data.images import Images
 from lalbench.objectives import Scorer, metrics
 from lalbench.seeds import PublishedGenerator, Streams
-from lalbench.strategies.base import LabelOracle, LearningState, Need, Strategy
+from lalbench.strategies.base import LabelOracle, LearningState, Need, Strategy, check_needs
 from lalbench.trials.learning import learn
 from lalbench.trials.trial import Names, Trial, check_selection, key_of
 
@@ -67,6 +68,12 @@ class Loop:
             classifier, problem, self.streams.integer("model")
         )
         self.inputs = classifiers.inputs(self.classifier, problem)
+        check_needs(
+            strategy,
+            names.strategy or type(strategy).__name__,
+            network=type(self.classifier).__name__ if isinstance(self.inputs, Images) else "",
+            has_rewards=len(problem.reward) > 0,
+        )
         self.learned, self._initial = learned, initial
         if hasattr(strategy, "adapt_classifier"):
             self.classifier = strategy.adapt_classifier(self.classifier)

@@ -240,3 +240,27 @@ def test_a_batch_of_one_image_is_left_out_of_no_epoch(
     for name in NAMES:
         fitted = build(name, quick).fit(X, y)
         assert np.isfinite(fitted.signals(X).logits).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_logits_and_embeddings_are_not_rounded_to_bfloat16(
+    name: str, quick: dict[str, Any], make_images: Callable[..., Made]
+) -> None:
+    X, y = make_images(60, (16, 16, 1))
+    found = build(name, quick, precision="bfloat16").fit(X, y).signals(X)
+    rounded = torch.from_numpy(found.logits).bfloat16().float().numpy()
+    assert (rounded != found.logits).mean() > 0.9
+    if name != "mlp":  # whose embedding is no average
+        embeddings = torch.from_numpy(found.embeddings)
+        assert (embeddings.bfloat16().float() != embeddings).float().mean() > 0.3
+
+
+def test_an_unfitted_network_says_so(quick: dict[str, Any], images: Made) -> None:
+    with pytest.raises(UserError, match="is not fitted; call fit first"):
+        build("small_cnn", quick).predict(images[0])
+
+
+@pytest.mark.parametrize("value", ["x", [float("nan")], [-1.0]])
+def test_statistics_that_are_none(value: Any) -> None:
+    with pytest.raises(UserError, match="pixel_mean: cannot use"):
+        classifiers.get("small_cnn", pixel_mean=value)

@@ -143,6 +143,8 @@ class NetworkClassifier:
         from lalbench.classifiers.networks.batches import Batches
         from lalbench.classifiers.networks.inference import signals
 
+        if not hasattr(self, "network_"):
+            raise UserError(type(self).__name__, "is not fitted", "call fit first")
         images = as_images(X)
         if images.shape[1:] != self.shape_:
             raise UserError(
@@ -166,7 +168,8 @@ class NetworkClassifier:
 
     def predict(self, X: Images | ArrayLike) -> NDArray[np.int64]:
         """(n,) labels; the lowest of equally likely ones."""
-        found: NDArray[np.int64] = self.classes_[self.signals(X).logits.argmax(axis=1)]
+        best = self.signals(X).logits.argmax(axis=1)
+        found: NDArray[np.int64] = self.classes_[best]
         return found
 
     def predict_proba(self, X: Images | ArrayLike) -> FloatArray:
@@ -275,6 +278,8 @@ class NetworkClassifier:
             "loss_weight": (lambda value: _is_number(value) and value >= 0, "give a number from 0"),
             "loss_detach_at": (lambda value: _is_number(value) and 0 <= value <= 1, "0 to 1"),
         }
+        for name in ("pixel_mean", "pixel_scale"):
+            checks[name] = (_are_statistics, "leave it out: a trial sets it")
         for name, (fits, remedy) in checks.items():
             if not fits(getattr(self, name)):
                 raise UserError(name, f"cannot use {getattr(self, name)!r}", remedy)
@@ -334,6 +339,14 @@ def _is_bool(value: Any) -> bool:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _are_statistics(value: Any) -> bool:
+    """Whether ``value`` can be statistics of pixels: None, or finite numbers from 0."""
+    if value is None:
+        return True
+    numbers = np.asarray(value)
+    return numbers.dtype.kind in "iuf" and bool((np.isfinite(numbers) & (numbers >= 0)).all())
 
 
 def _is_positive(value: Any) -> bool:

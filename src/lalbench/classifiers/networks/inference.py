@@ -64,7 +64,7 @@ def signals(
             for average, stage in zip(averages, found.stages, strict=False):
                 average[rows].copy_(stage)
             if loss_head is not None and losses is not None:
-                losses[rows].copy_(loss_head([stage.float() for stage in found.stages]))
+                losses[rows].copy_(loss_head(found.stages))
     return Signals(
         logits=logits.numpy(),
         embeddings=embeddings.numpy(),

@@ -13,8 +13,8 @@ class Outputs(NamedTuple):
     """What a network gives for a batch of n images.
 
     Attributes:
-        logits: (n, K).
-        embedding: (n, D), the input of the last linear layer.
+        logits: (n, K) float32, whatever the precision of the products before.
+        embedding: (n, D) float32, the input of the last linear layer.
         stages: four tensors (n, C_s), each the output of one stage averaged over its positions.
     """
 
@@ -48,8 +48,11 @@ class Network(nn.Module):
         averages = []
         for stage in self.stages:
             x = stage(x)
-            averages.append(x.mean((2, 3)) if x.ndim == 4 else x)
-        return Outputs(self.head(averages[-1]), averages[-1], tuple(averages))
+            averages.append(x.mean((2, 3), dtype=torch.float32) if x.ndim == 4 else x.float())
+        # Logits in bfloat16 would tie many images that strategies have to rank.
+        with torch.autocast(x.device.type, enabled=False):
+            logits = self.head(averages[-1])
+        return Outputs(logits, averages[-1], tuple(averages))
 
 
 def conv3x3(n_in: int, n_out: int, stride: int = 1) -> nn.Conv2d:

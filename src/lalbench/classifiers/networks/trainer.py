@@ -109,13 +109,13 @@ class Trainer:
         images = batches.take(positions) if moves is None else batches.crop(positions, moves)
         with autocast(self._device, self._precision):
             found = self.network(images)
-        losses = functional.cross_entropy(found.logits.float(), codes, reduction="none")
+        losses = functional.cross_entropy(found.logits, codes, reduction="none")
         if self.examples.weights is not None:
             losses = losses * self.examples.weights[positions]
         total = losses.sum() / len(positions)
         if self.loss_head is None:
             return total
-        stages = [stage.float() for stage in found.stages]
+        stages = list(found.stages)
         if not self._head_moves_network:
             stages = [stage.detach() for stage in stages]
         pairs = pair_loss(self.loss_head(stages), losses, self.loss_training.margin)
