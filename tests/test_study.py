@@ -122,3 +122,12 @@ def test_schema_accepts_what_the_model_accepts() -> None:
         content = yaml.safe_load(path.read_text())
         jsonschema.validate(content, schema)
         parse_study(content)
+
+
+def test_a_pool_that_the_study_sizes_holds_what_is_acquired(tmp_path: Path) -> None:
+    path = tmp_path / "s.yaml"
+    path.write_text(yaml.safe_dump(changed(sizes={"pool": 5}, steps=3, budget=2)))
+    with pytest.raises(UserError, match=r"sizes\.pool: 5 points .* 3 steps of 2 acquire 6"):
+        load_study(path)
+    path.write_text(yaml.safe_dump(changed(sizes={"pool": 6}, steps=3, budget=2)))
+    load_study(path)

@@ -62,6 +62,7 @@ def check_study(study: Study) -> None:
         _at(f"strategies[{place}]", partial(strategies.resolve, strategy, protocol))
     _at("objective", partial(objectives.get, study.objective))
     _check_fit(study)
+    _check_pools(study)
     check_writable(study.folder)
 
 
@@ -86,6 +87,20 @@ def _check_fit(study: Study) -> None:
                 f"classifiers[{place}]",
                 f"{title}.fit takes no sample_weight, which the setting {weighted[0]} needs",
                 "leave the setting out or use another classifier",
+            )
+
+
+def _check_pools(study: Study) -> None:
+    """Pools whose size the study gives hold what its trials acquire."""
+    wanted = study.steps * study.budget
+    for dataset in study.datasets:
+        pool = study.dataset_sizes(dataset.label).pool
+        if pool is not None and pool < wanted:
+            raise UserError(
+                "sizes.pool",
+                f"{pool} points for {dataset.label}, of which {study.steps} steps of "
+                f"{study.budget} acquire {wanted}",
+                "make the pool larger, or lower steps or budget",
             )
 
 
