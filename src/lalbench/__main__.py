@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lalbench.config import Study
 from lalbench.errors import LalbenchError, UserError
@@ -134,46 +134,27 @@ def _trials(options: argparse.Namespace) -> None:
 
 def _initial(options: argparse.Namespace) -> None:
     from lalbench.stages import initial
+    from lalbench.stages.inputs import ClassifierInputs
 
-    initial.run(
-        _study(options),
-        options.dataset,
-        options.setting,
-        options.classifier,
-        options.block,
-        options.data,
-        options.problems,
-        options.output,
-    )
+    initial.run(_study(options), ClassifierInputs(**_cell(options)), options.output)
 
 
 def _references(options: argparse.Namespace) -> None:
     from lalbench.stages import references
+    from lalbench.stages.inputs import ClassifierInputs
 
-    references.run(
-        _study(options),
-        options.dataset,
-        options.setting,
-        options.classifier,
-        options.block,
-        options.data,
-        options.problems,
-        options.output,
-    )
+    references.run(_study(options), ClassifierInputs(**_cell(options)), options.output)
 
 
 def _inputs(options: argparse.Namespace) -> Inputs:
     from lalbench.stages.inputs import Inputs
 
-    return Inputs(
-        options.dataset,
-        options.setting,
-        options.classifier,
-        options.strategy,
-        options.block,
-        options.data,
-        options.problems,
-    )
+    return Inputs(strategy=options.strategy, **_cell(options))
+
+
+def _cell(options: argparse.Namespace) -> dict[str, Any]:
+    names = ("dataset", "setting", "classifier", "block", "data", "problems")
+    return {name: getattr(options, name) for name in names}
 
 
 def _tables(options: argparse.Namespace) -> None:

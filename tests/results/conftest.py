@@ -14,6 +14,7 @@ from lalbench import grid, records
 from lalbench.config import Study
 from lalbench.plan import job_file
 from lalbench.results.analysis import Analysis
+from lalbench.results.published import MEMBERS
 
 STRATEGIES = [
     "random",
@@ -36,20 +37,7 @@ GAIN = {
     "neural_process": 0.005,
 }
 
-DEEP_STRATEGIES = [
-    "entropy",
-    "margin",
-    "least_confident",
-    "k_center_greedy",
-    "learning_loss",
-    "vaal",
-    "uncertain_gcn",
-    "core_gcn",
-    "hal_uniform",
-    "hal_gauss",
-    "cbal",
-    "random",
-]
+DEEP_STRATEGIES = [*MEMBERS["resnet18"], "random"]
 
 # How many times likelier than chance each strategy takes a point of a rare class (others: 1).
 TASTE = {"entropy": 3.0, "margin": 2.5, "least_confident": 2.0, "cbal": 6.0, "hal_gauss": 0.5}

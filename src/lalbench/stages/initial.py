@@ -11,27 +11,17 @@ from numpy.typing import NDArray
 from lalbench import files, grid, provenance, trials
 from lalbench.config import Study
 from lalbench.stages import problems as problem_stage
-from lalbench.stages.inputs import computing, prefix
+from lalbench.stages.inputs import ClassifierInputs, computing, prefix
 
 
-def run(
-    study: Study,
-    dataset: str,
-    setting: str,
-    classifier: str,
-    block: str,
-    data: Path,
-    problem_files: list[Path],
-    output: Path,
-) -> None:
+def run(study: Study, inputs: ClassifierInputs, output: Path) -> None:
     """Trains the network of every problem in the block and writes the weights as plain arrays."""
-    labels = {"dataset": dataset, "setting": setting, "classifier": classifier, "block": block}
-    part = grid.block(study, "network", block)
+    part = grid.block(study, "network", inputs.block)
     found: dict[str, NDArray[Any]] = {}
     with computing(study):
-        for problem in problem_stage.read(study, data, problem_files, part):
-            arrays = trials.initial_fit(problem, study.classifier(classifier))
+        for problem in problem_stage.read(study, inputs.data, inputs.problems, part):
+            arrays = trials.initial_fit(problem, study.classifier(inputs.classifier))
             found |= {prefix(problem) + name: array for name, array in arrays.items()}
-    made_from = provenance.of(study, "initial", **labels)
+    made_from = provenance.of(study, "initial", **inputs.labels)
     found["provenance"] = np.array(provenance.as_text(made_from))
     files.write_npz(output, found, stored=list(found))

@@ -17,14 +17,13 @@ from lalbench.problems import Problem
 Arrays = Mapping[str, NDArray[Any]]
 
 
-@dataclass(frozen=True)
-class Inputs:
-    """Labels and input files that both stages share."""
+@dataclass(frozen=True, kw_only=True)
+class ClassifierInputs:
+    """Labels and input files of stages that know no strategy."""
 
     dataset: str
     setting: str
     classifier: str
-    strategy: str
     block: str
     data: Path
     problems: list[Path]
@@ -32,8 +31,15 @@ class Inputs:
     @property
     def labels(self) -> dict[str, str]:
         """The labels, as :func:`lalbench.grid.stage_parameters` takes them."""
-        names = ("dataset", "setting", "classifier", "strategy", "block")
-        return {name: getattr(self, name) for name in names}
+        files = ("data", "problems")
+        return {key: value for key, value in vars(self).items() if key not in files}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs(ClassifierInputs):
+    """Labels and input files of stages of one strategy."""
+
+    strategy: str
 
 
 def computing(study: Study) -> AbstractContextManager[Compute]:
