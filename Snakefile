@@ -16,6 +16,7 @@ include: "workflow/rules/problems.smk"
 include: "workflow/rules/initial.smk"
 include: "workflow/rules/episodes.smk"
 include: "workflow/rules/strategies.smk"
+include: "workflow/rules/pretraining.smk"
 include: "workflow/rules/trials.smk"
 include: "workflow/rules/results.smk"
 

@@ -9,8 +9,17 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
+from hypothesis import settings
 
 from lalbench.data.fetch import all_mirrors
+
+settings.register_profile("no deadline", deadline=None)  # machines may be busy
+settings.load_profile("no deadline")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Runs of Snakemake first: they are the longest, and no worker should wait for them alone."""
+    items.sort(key=lambda item: item.get_closest_marker("workflow") is None)
 
 
 @pytest.fixture(scope="session")

@@ -118,6 +118,24 @@ def _learn(options: argparse.Namespace) -> None:
     learning.learn(_study(options), _inputs(options), options.episodes, options.output)
 
 
+def _pretrain_rows(options: argparse.Namespace) -> None:
+    from lalbench.stages import pretraining
+
+    pretraining.rows(_study(options), options.key, options.part, options.steps, options.output)
+
+
+def _pretrain_step(options: argparse.Namespace) -> None:
+    from lalbench.stages import pretraining
+
+    pretraining.step(_study(options), options.key, options.size, options.rows, options.output)
+
+
+def _pretrain(options: argparse.Namespace) -> None:
+    from lalbench.stages import pretraining
+
+    pretraining.regressor(_study(options), options.key, options.rows, options.output)
+
+
 def _trials(options: argparse.Namespace) -> None:
     from lalbench.stages import trials
 
@@ -211,6 +229,7 @@ def _parser() -> argparse.ArgumentParser:
     _stage(commands, "episodes", _episodes, "simulate and score episodes", *cell)
     learn = _stage(commands, "learn", _learn, "train a learned strategy", *cell)
     learn.add_argument("--episodes", type=Path, required=True)
+    _pretraining_stages(commands)
     trials = _stage(commands, "trials", _trials, "run trials", *cell)
     trials.add_argument("--timings", type=Path, required=True)
     trials.add_argument("--learned", type=Path)
@@ -233,6 +252,18 @@ def _parser() -> argparse.ArgumentParser:
     reproduction.add_argument("--output", type=Path, required=True)
     reproduction.add_argument("--reference", type=Path, default=Path("studies/reference"))
     return parser
+
+
+def _pretraining_stages(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    rows = _stage(
+        commands, "pretrain-rows", _pretrain_rows, "collect synthetic data", "key", "part"
+    )
+    rows.add_argument("--steps", type=Path, nargs="*", default=[])
+    step = _stage(commands, "pretrain-step", _pretrain_step, "learn to choose at one size", "key")
+    step.add_argument("--size", type=int, required=True)
+    final = _stage(commands, "pretrain", _pretrain, "learn from synthetic data", "key")
+    for stage in (step, final):
+        stage.add_argument("--rows", type=Path, nargs="+", required=True)
 
 
 def _command(

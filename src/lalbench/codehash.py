@@ -40,6 +40,7 @@ PLUMBING = frozenset(
         ".grid",
         ".interrupts",
         ".network_cost",
+        ".pretraining",
         ".progress",
         ".provenance",
     )

@@ -130,10 +130,10 @@ class SettingSpec(_Model):
     """Class frequencies, score weights and fit weights: what makes an objective."""
 
     name: SafeName
-    frequencies: list[float] = Field(
+    frequencies: Literal["natural"] | Annotated[list[float], Field(min_length=1)] = Field(
         default=[1.0],
-        min_length=1,
-        description="Relative class frequencies by label, repeated cyclically; [1] is balanced.",
+        description="Relative class frequencies by label, repeated cyclically; [1] is balanced; "
+        "natural keeps all rows.",
     )
     score_weights: Literal["inverse_frequency", "none"] | list[float] = "inverse_frequency"
     fit_weights: Literal["none", "score"] | list[float] = "none"
@@ -143,8 +143,8 @@ class SettingSpec(_Model):
 
     @field_validator("frequencies")
     @classmethod
-    def _positive(cls, value: list[float]) -> list[float]:
-        if any(not 0 < factor < float("inf") for factor in value):
+    def _positive(cls, value: Any) -> Any:
+        if value != "natural" and any(not 0 < factor < float("inf") for factor in value):
             raise ValueError("frequencies must be positive numbers; write for example [1, 10]")
         return value
 
@@ -165,6 +165,7 @@ SETTINGS: Mapping[str, SettingSpec] = MappingProxyType(
             SettingSpec(name="balanced"),
             SettingSpec(name="imbalanced", frequencies=[1.0, 10.0]),
             SettingSpec(name="imbalanced_weighted", frequencies=[1.0, 10.0], fit_weights="score"),
+            SettingSpec(name="natural", frequencies="natural", score_weights="none"),
         )
     }
 )

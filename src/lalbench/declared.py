@@ -149,7 +149,7 @@ def _pool_size(study: Study, cell: grid.Cell, counts: IntArray | None) -> int | 
     sizes = study.dataset_sizes(cell.dataset)
     if sizes.pool is not None or counts is None:
         return sizes.pool
-    frequencies = class_scheme(study.setting(cell.setting), len(counts)).frequencies
+    frequencies = class_scheme(study.setting(cell.setting), counts).frequencies
     left = int(keep_counts(counts, frequencies).sum()) - sizes.reward - sizes.annotated
     path = study.folder / "data" / f"{cell.dataset}.npz"
     given_test = bool(files.read_npz(path, "test_mask"))

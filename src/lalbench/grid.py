@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from lalbench import codehash, protocols
+from lalbench import codehash, pretraining, protocols
 from lalbench.config import StrategySpec, Study
 from lalbench.errors import UserError
 
@@ -261,6 +261,8 @@ def stage_parameters(study: Study, stage: Stage, **labels: str) -> dict[str, Any
         found["study"] = study.study
     if stage == "trials":
         found |= {"steps": study.steps, "budget": study.budget}
+        wanted = pretraining.of(study, labels["strategy"], labels["classifier"])
+        found |= {} if wanted is None else {"pretrained": wanted.key}
     return found
 
 

@@ -47,6 +47,13 @@ class Protocol:
 
 _FIRST = {"ties": "argsort_first"}
 _LAST = {"ties": "argsort_last"}
+_LAL = {
+    "ties": "first",
+    "beyond": "extrapolate",
+    "mean_over": "candidates",
+    "random_numbers": "independent",
+    "min_leaf": 1,
+}
 
 PUBLISHED = Protocol(
     name="published",
@@ -67,6 +74,14 @@ PUBLISHED = Protocol(
         "hal_uniform": {"directions": "released", "draws": "released", **_LAST},
         "hal_gauss": {"directions": "released", "draws": "released", "delta": 10.0, **_LAST},
         "vaal": {"reduction": "released"},
+        "lal_independent": {"trees": 2000, **_LAL},
+        "lal_iterative": {
+            "trees": 1000,
+            "step_trees": [500, 1000, 5000],
+            "step_depths": [5, 10, 20],
+            "step_features": [3, 5, 7],
+            **_LAL,
+        },
         "oracle": _LAST,
         "reward_oracle": _LAST,
         "neural_process": {

@@ -29,6 +29,7 @@ def _refit_logistic_and_train() -> None:
     _refit("logistic_regression", "weighted_accuracy", "log_loss")
     _train()
     _compare_rows()
+    _grow()
 
 
 def _compare_rows() -> None:
@@ -38,6 +39,18 @@ def _compare_rows() -> None:
     rows, one = np.ones((2, 8), dtype=np.float32), np.zeros(1, dtype=np.int64)
     lower(rows, one, rows, one, np.full(2, np.inf))
     hash_rows(np.ones((2, 8), dtype=np.uint64))
+
+
+def _grow() -> None:
+    """Forests: refits, states of candidates, LAL's regressor."""
+    from lalbench import classifiers
+    from lalbench.learners.lal import states
+
+    _refit("random_forest", "weighted_accuracy")
+    X, y = np.arange(12.0).reshape(6, 2), np.arange(6) % 2
+    fitted = classifiers.get("random_forest").fit(X, y)
+    fitted.predict(X)
+    states(fitted, y, X, 2)
 
 
 def _refit_svm() -> None:

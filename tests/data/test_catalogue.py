@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lalbench import data
+from lalbench import codehash, data
 from lalbench.config import DatasetSpec
+from lalbench.data import catalogue, image_sets, lal_sets
 from lalbench.data.catalogue import CATALOGUE
 from lalbench.data.dataset import Dataset
 from lalbench.data.fetch import fetch
@@ -31,6 +32,8 @@ TABLES = {
     "german": (1000, 20, [700, 300]),
     "heart": (270, 13, [150, 120]),
     "wdbc": (569, 30, [212, 357]),
+    "banana": (5300, 2, [2924, 2376]),
+    "splice": (3190, 240, [1655, 1535]),
 }
 BUNDLED = {
     "digits": (1797, 64, [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]),
@@ -72,7 +75,7 @@ def load(name: str, mirror: Path) -> Dataset:
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_uci_tables(mirror: Path, name: str) -> None:
+def test_tables(mirror: Path, name: str) -> None:
     dataset = load(name, mirror)
     n, d, counts = TABLES[name]
     assert dataset.X.shape == (n, d)
@@ -203,6 +206,16 @@ def test_the_manual_lists_every_entry() -> None:
                 assert f"`{one.path}`" in manual
 
 
+@pytest.mark.parametrize("name", sorted(CATALOGUE))
+def test_the_code_of_a_job_holds_the_entries_in_use(name: str) -> None:
+    files = [Path(module.__file__) for module in (catalogue, image_sets, lal_sets)]
+    none, used = (
+        [codehash._code_hash(file, kept) for file in files]
+        for kept in (frozenset(), frozenset({name}))
+    )
+    assert sum(without != with_ for without, with_ in zip(none, used, strict=True)) == 1
+
+
 def test_an_unknown_name_gets_a_hint() -> None:
     with pytest.raises(UserError, match='unknown data set "adlut"; did you mean "adult"'):
         data.load("adlut")
@@ -230,7 +243,9 @@ def test_declared_shapes_of_images(name: str, mirror: Path) -> None:
         any((mirror / place.path).is_file() for place in (file, *file.alternatives))
         for file in CATALOGUE[name].files
     )
-    if here and name != "cifar10":  # which takes ten seconds to unpack
+    if "path" in CATALOGUE[name].options:  # files of the user's
+        assert shape is None
+    elif here and name != "cifar10":  # which takes ten seconds to unpack
         found = data.load(name, mirrors=[str(mirror)])
         assert found.is_images == (shape is not None)
         assert shape is None or found.X.shape[1:] == shape

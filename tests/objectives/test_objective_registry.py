@@ -16,7 +16,7 @@ from lalbench.objectives.measures import FBeta, RareRecall
 
 def test_every_name_makes_a_scorer_that_prefers_the_truth() -> None:
     y = np.array([0, 0, 1, 1, 1])
-    assert len(objectives.names()) == 8
+    assert len(objectives.names()) == 12
     for name in objectives.names():
         options = {"matrix": [[0, 1], [5, 0]]} if name == "cost_matrix" else {}
         scorer = Scorer(np.zeros((5, 1)), y, [2, 1], objectives.get(name, **options))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import random
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from sklearn.model_selection import train_test_split
 
 from lalbench.config import DatasetSpec, ObjectiveSpec, SettingSpec, Sizes
+from lalbench.data.dataset import Dataset
 from lalbench.errors import UserError
 from lalbench.problems import PARTS, build_problem
 from lalbench.protocols import CLEAN, PUBLISHED
@@ -335,3 +337,21 @@ def test_frequencies_that_leave_no_row_of_a_class(make_dataset):
     with pytest.raises(UserError, match='no row of class "c0" survives') as caught:
         build_problem(make_dataset([300, 300]), setting, data_seed=0, seed=0)
     assert caught.value.key == "table, s: frequencies"
+
+
+@pytest.mark.parametrize("protocol", ["clean", "published"])
+@pytest.mark.parametrize("test_counts", [(), (30, 90)])
+def test_natural_frequencies_drop_no_row(
+    make_dataset: Callable[..., Dataset], protocol: str, test_counts: tuple[int, ...]
+) -> None:
+    source = make_dataset((40, 160), test_counts)
+    sizes = {"test": "all" if test_counts else 50, "reward": 20, "annotated": 10}
+    made = build_problem(source, "natural", data_seed=1, seed=2, protocol=protocol, sizes=sizes)
+    parts = [made.annotated, made.pool, made.reward, made.test]
+    used = np.concatenate([made.row_ids[part] for part in parts])
+    assert np.array_equal(np.sort(used), np.arange(len(source.y)))
+    assert made.rare_class == 0
+    assert made.class_weights.tolist() == [1.0, 1.0]
+    # splits are stratified, so every part has a fifth of class 0, a given test set its own share
+    assert np.mean(made.y[made.pool] == 0) == pytest.approx(0.2, abs=0.02)
+    assert np.mean(made.y[made.test] == 0) == (0.25 if test_counts else 0.2)

@@ -23,19 +23,19 @@ factors = st.lists(
 
 
 def test_published_weights_are_exact():
-    scheme = class_scheme(SETTINGS["imbalanced"], 2)
+    scheme = class_scheme(SETTINGS["imbalanced"], [1] * 2)
     assert scheme.class_weights.tolist() == [20 / 11, 2 / 11]
     assert scheme.fit_weights is None
     assert scheme.rare_class == 0
-    ten = class_scheme(SETTINGS["imbalanced_weighted"], 10)
+    ten = class_scheme(SETTINGS["imbalanced_weighted"], [1] * 10)
     assert ten.class_weights.tolist() == [20 / 11, 2 / 11] * 5
     assert ten.fit_weights is not None
     assert ten.fit_weights.tolist() == ten.class_weights.tolist()
-    assert class_scheme(SETTINGS["balanced"], 3).class_weights.tolist() == [1.0, 1.0, 1.0]
+    assert class_scheme(SETTINGS["balanced"], [1] * 3).class_weights.tolist() == [1.0, 1.0, 1.0]
 
 
 def test_frequencies_repeat_cyclically_and_mean_what_was_typed():
-    scheme = class_scheme(SettingSpec(name="s", frequencies=[0.1, 0.3]), 5)
+    scheme = class_scheme(SettingSpec(name="s", frequencies=[0.1, 0.3]), [1] * 5)
     tenth, three = Fraction(1, 10), Fraction(3, 10)
     assert scheme.frequencies == (tenth, three, tenth, three, tenth)
 
@@ -71,7 +71,7 @@ def test_a_setting_of_the_users_own():
         fit_weights=[1.0, 2.0, 3.0],
         rare_class=2,
     )
-    scheme = class_scheme(spec, 3)
+    scheme = class_scheme(spec, [1] * 3)
     assert scheme.class_weights.tolist() == [1, 5, 0]
     assert scheme.fit_weights is not None
     assert scheme.fit_weights.tolist() == [1, 2, 3]
@@ -79,9 +79,11 @@ def test_a_setting_of_the_users_own():
 
 
 def test_rare_class_is_the_first_with_the_smallest_factor():
-    assert class_scheme(SettingSpec(name="s", frequencies=[3.0, 1.0, 1.0]), 3).rare_class == 1
-    assert class_scheme(SettingSpec(name="s", score_weights="none"), 3).rare_class == 0
-    none = class_scheme(SettingSpec(name="s", frequencies=[1.0, 9.0], score_weights="none"), 2)
+    assert class_scheme(SettingSpec(name="s", frequencies=[3.0, 1.0, 1.0]), [1] * 3).rare_class == 1
+    assert class_scheme(SettingSpec(name="s", score_weights="none"), [1] * 3).rare_class == 0
+    none = class_scheme(
+        SettingSpec(name="s", frequencies=[1.0, 9.0], score_weights="none"), [1] * 2
+    )
     assert none.class_weights.tolist() == [1, 1]
 
 
@@ -96,7 +98,7 @@ def test_rare_class_is_the_first_with_the_smallest_factor():
 )
 def test_what_does_not_fit_two_classes_is_refused(changes, key):
     with pytest.raises(UserError) as caught:
-        class_scheme(SettingSpec(name="s", **changes), 2)
+        class_scheme(SettingSpec(name="s", **changes), [1] * 2)
     assert caught.value.key == key
 
 
@@ -112,7 +114,7 @@ def test_what_does_not_fit_two_classes_is_refused(changes, key):
 def test_numbers_that_are_no_weights_are_refused_even_unvalidated(changes):
     spec = SettingSpec(name="s").model_copy(update=changes)
     with pytest.raises(UserError) as caught:
-        class_scheme(spec, 2)
+        class_scheme(spec, [1] * 2)
     assert next(iter(changes)) in caught.value.key
 
 
@@ -121,3 +123,13 @@ def test_unknown_setting_suggests_the_closest():
         resolve_setting("balancd")
     own = SettingSpec(name="own")
     assert resolve_setting(own) is own
+
+
+def test_natural_frequencies_are_those_of_the_data() -> None:
+    spec = SettingSpec(name="s", frequencies="natural")
+    scheme = class_scheme(spec, [30, 10, 60])
+    assert [int(factor) for factor in scheme.frequencies] == [30, 10, 60]
+    assert scheme.rare_class == 1
+    inverse = np.array([1 / 30, 1 / 10, 1 / 60])
+    assert np.allclose(scheme.class_weights, inverse / inverse.mean())
+    assert class_scheme(SETTINGS["natural"], [3, 1]).class_weights.tolist() == [1.0, 1.0]

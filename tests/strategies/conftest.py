@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import settings
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from lalbench import classifiers
@@ -16,9 +15,6 @@ from lalbench.classifiers.networks.signals import Signals
 from lalbench.data.images import Images
 from lalbench.objectives import Scorer
 from lalbench.strategies.base import LabelOracle, LearningState
-
-settings.register_profile("no deadline", deadline=None)  # machines may be busy
-settings.load_profile("no deadline")
 
 
 class FixedSignals:

@@ -36,8 +36,9 @@ QUICK = {
 ON_IMAGES = " on images"
 ADAPTED = ["skactiveml.pool:CoreSet", "skactiveml.pool:UncertaintySampling"]
 ADAPTED += ["skactiveml.pool:TypiClust"]
-FEATURES = {"neural_process", "oracle", "reward_oracle"}  # read rows of features
+FEATURES = {"neural_process", "oracle", "reward_oracle", "albl"}  # read rows of features
 IMAGES = {"learning_loss", "vaal"}
+TWO_CLASSES = {"kapoor"}
 REGISTERED = [name for name in strategies.names() if name not in IMAGES]
 REGISTERED += [name + ON_IMAGES for name in strategies.names() if name not in FEATURES]
 SUBSAMPLED = [f"subsample {name}" for name in REGISTERED]
@@ -205,6 +206,10 @@ def test_three_classes_and_a_pool_of_one(name: str, make: Make) -> None:
     strategy = build(name)
     for state in (make(name, n_classes=3, n_annotated=21), make(name, n_pool=1)):
         state = learned(strategy, state)
+        if state.n_classes > 2 and TWO_CLASSES & set(name.split()):
+            with pytest.raises(UserError, match="two classes"):
+                strategy.select(state, 3, rng())
+            continue
         check(strategy.select(state, 3, rng()), 3, state)
 
 

@@ -17,7 +17,7 @@ for name, place in (
 ):
     environment[name] = os.pathsep.join(filter(None, [place, environment.get(name)]))
 
-from lalbench import codehash, files, grid, network_cost, plan
+from lalbench import codehash, files, grid, network_cost, plan, pretraining
 from lalbench.errors import LalbenchError
 from lalbench.study import load_study
 
@@ -114,11 +114,10 @@ def network_resources(key):
 
 
 def user_file(wildcards):
-    """The user's own file behind a data set, or all files of the folder, if there is one."""
-    path = STUDY.dataset(wildcards.dataset).path
-    if path and Path(path).is_dir():
-        return sorted(str(file) for file in Path(path).rglob("*") if file.is_file())
-    return [path] if path else []
+    """The user's own files behind a data set, if there are any."""
+    from lalbench import data
+
+    return [str(path) for path in data.input_files(STUDY.dataset(wildcards.dataset))]
 
 
 CPU_THREADS = max(STUDY.compute.threads, STUDY.compute.processes)

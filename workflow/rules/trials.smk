@@ -6,6 +6,7 @@ rule trials:
     input:
         data=f"{FOLDER}/data/{{dataset}}.npz",
         problems=problem_files,
+        pretrained=pretrained_file,
     output:
         records=f"{FOLDER}/trials/{CELL}.parquet",
         timings=f"{FOLDER}/timings/{CELL}.parquet",
@@ -26,12 +27,15 @@ rule trials:
         study=STUDY_FILE,
         results=RESULTS_OPTION,
         labels=CELL_LABELS,
+        learned=lambda wildcards, input: (
+            ["--learned", *input.pretrained] if input.pretrained else []
+        ),
         reads=reads("trials"),
         code=code("trials"),
         software=SOFTWARE,
     shell:
         "python -m lalbench trials --study {params.study:q} {params.results:q} {params.labels:q}"
-        " --data {input.data:q} --problems {input.problems:q}"
+        " --data {input.data:q} --problems {input.problems:q} {params.learned:q}"
         " --output {output.records:q} --timings {output.timings:q} > {log:q} 2>&1"
 
 

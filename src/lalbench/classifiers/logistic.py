@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import warnings
 from typing import Any, Self
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, softmax
 
+from lalbench.classifiers.estimator import Classifier, check_rows, matrix
 from lalbench.errors import UserError, suggest
 
 FloatArray = NDArray[np.float64]
@@ -18,7 +18,7 @@ IntArray = NDArray[np.int64]
 SOLVERS = ("newton", "lbfgs_unscaled")
 
 
-class LogisticRegression:
+class LogisticRegression(Classifier):
     """L2-penalised logistic regression with an unpenalised intercept.
 
     Minimises the weighted log loss summed over the rows plus ``‖w‖² / (2C)``, which has the optimum
@@ -40,8 +40,6 @@ class LogisticRegression:
         n_iter_: (1,) int32 iterations.
         n_features_in_: d.
     """
-
-    _estimator_type = "classifier"
 
     def __init__(
         self,
@@ -73,7 +71,7 @@ class LogisticRegression:
             UserWarning: ``lbfgs_unscaled`` stopped at ``max_iter``.
         """
         self._validate_params()
-        rows, labels, weights = _check(X, y, sample_weight)
+        rows, labels, weights = check_rows(X, y, sample_weight)
         self.classes_, codes = np.unique(labels, return_inverse=True)
         heavy = np.bincount(codes, weights, minlength=len(self.classes_)) > 0
         if heavy.sum() < 2 or not heavy.all():
@@ -95,7 +93,7 @@ class LogisticRegression:
 
     def decision_function(self, X: ArrayLike) -> FloatArray:
         """(n,) log-odds of the second class, or (n, K) scores for more than two classes."""
-        scores: FloatArray = _matrix(X, self.n_features_in_) @ self.coef_.T + self.intercept_
+        scores: FloatArray = matrix(X, self.n_features_in_) @ self.coef_.T + self.intercept_
         return scores[:, 0] if len(self.classes_) == 2 else scores
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
@@ -112,45 +110,6 @@ class LogisticRegression:
             return np.column_stack([expit(-scores), expit(scores)])
         found: FloatArray = softmax(scores, axis=1)
         return found
-
-    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-        """Accuracy, as scikit-learn's tools expect it of a classifier."""
-        weights = None if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
-        return float(np.average(self.predict(X) == np.asarray(y), weights=weights))
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """The arguments of the constructor (scikit-learn's convention)."""
-        return {name: getattr(self, name) for name in _PARAMETERS}
-
-    def set_params(self, **params: Any) -> Self:
-        """Changes arguments of the constructor; raises :class:`UserError` for an unknown one."""
-        for name, value in params.items():
-            if name not in _PARAMETERS:
-                raise UserError(
-                    name, f'LogisticRegression has no option "{name}"', suggest(name, _PARAMETERS)
-                )
-            setattr(self, name, value)
-        return self
-
-    def __repr__(self) -> str:
-        options = ", ".join(f"{name}={value!r}" for name, value in self.get_params().items())
-        return f"LogisticRegression({options})"
-
-    def __sklearn_clone__(self) -> Self:
-        return type(self)(**self.get_params())
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "coef_")
-
-    def __sklearn_tags__(self) -> Any:
-        from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags
-
-        return Tags(
-            estimator_type="classifier",
-            target_tags=TargetTags(required=True),
-            classifier_tags=ClassifierTags(),
-            input_tags=InputTags(),
-        )
 
     def _validate_params(self) -> None:
         if self.solver not in SOLVERS:
@@ -219,34 +178,3 @@ class LogisticRegression:
                 "scale the features or raise max_iter",
                 stacklevel=4,
             )
-
-
-_PARAMETERS = tuple(inspect.signature(LogisticRegression).parameters)
-
-
-def _check(
-    X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None
-) -> tuple[FloatArray, NDArray[Any], FloatArray]:
-    rows, labels = _matrix(X), np.asarray(y)
-    if labels.shape != (len(rows),):
-        raise UserError("y", f"shape {labels.shape} for {len(rows)} rows", "give one label per row")
-    if not np.isfinite(rows).all():
-        raise UserError("X", "a feature is missing or infinite", "fill or drop such rows")
-    if sample_weight is None:
-        return rows, labels, np.ones(len(rows))
-    weights = np.asarray(sample_weight, dtype=np.float64)
-    if weights.shape != labels.shape:
-        raise UserError(
-            "sample_weight", f"shape {weights.shape} for {len(rows)} rows", "give one per row"
-        )
-    if not (np.isfinite(weights).all() and (weights >= 0).all()):
-        raise UserError("sample_weight", "a weight is negative or not finite", "give weights ≥ 0")
-    return rows, labels, weights
-
-
-def _matrix(X: ArrayLike, n_features: int | None = None) -> FloatArray:
-    rows = np.ascontiguousarray(X, dtype=np.float64)
-    if rows.ndim != 2 or (n_features is not None and rows.shape[1] != n_features):
-        expected = "(n, d)" if n_features is None else f"(n, {n_features})"
-        raise UserError("X", f"features of shape {rows.shape}", f"give a matrix {expected}")
-    return rows

@@ -20,6 +20,7 @@ _REGISTRY: Mapping[str, str] = MappingProxyType(
     {
         "logistic_regression": "lalbench.classifiers.logistic:LogisticRegression",
         "svm": "sklearn.svm:SVC",
+        "random_forest": "lalbench.classifiers.random_forest:RandomForest",
         "resnet18": "lalbench.classifiers.networks.classifier:ResNet18",
         "small_cnn": "lalbench.classifiers.networks.classifier:SmallCNN",
         "mlp": "lalbench.classifiers.networks.classifier:MLP",

@@ -13,7 +13,7 @@ from lalbench.data.fetch import fetch as fetch_file
 from lalbench.data.table import check_relabel, to_dataset
 from lalbench.errors import UserError
 
-__all__ = ["CATALOGUE", "Dataset", "check", "holds_images", "load", "names"]
+__all__ = ["CATALOGUE", "Dataset", "check", "holds_images", "input_files", "load", "names"]
 
 
 def load(
@@ -70,6 +70,18 @@ def check(spec: DatasetSpec | str) -> None:
 
     _no_options(spec)
     check_user_file(spec.path, spec.format, str(spec.target))
+
+
+def input_files(spec: DatasetSpec) -> list[Path]:
+    """Files of the user's that a data set is made of; of a folder all files below it, sorted.
+
+    They are named by ``path``, or by the option ``path`` of a set of the catalogue.
+    """
+    place = spec.path if spec.path is not None else spec.options.get("path")
+    if not isinstance(place, str):
+        return []
+    path = Path(place)
+    return sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
 
 
 def holds_images(spec: DatasetSpec) -> bool | None:

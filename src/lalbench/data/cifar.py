@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lalbench.data.image_readers import ByteArray, damaged, train_and_test
+from lalbench.data.image_readers import ByteArray, train_and_test
+from lalbench.data.readers import damaged
 from lalbench.data.table import Table
 from lalbench.data.unpickler import Value, read_pickled_values
 from lalbench.errors import UserError, suggest

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lalbench.data.options import check_flag, check_integer, check_seed
 from lalbench.data.table import Table
 from lalbench.errors import UserError
 from lalbench.seeds import Streams
@@ -71,18 +72,7 @@ def waveform_class_names(options: Mapping[str, Any]) -> tuple[str, ...]:
 
 def check_waveform_options(options: Mapping[str, Any]) -> None:
     """Raises :class:`UserError` for a value that does not fit."""
-    _check_integer(options, "n", 3, 10_000_000)
-    _check_integer(options, "seed", 0, 2**32 - 1)
-    _check_integer(options, "classes", 2, 3)
-    if not isinstance(options["standardise"], bool):
-        raise UserError(
-            "options.standardise", f"{options['standardise']!r} is no choice", "use true or false"
-        )
-
-
-def _check_integer(options: Mapping[str, Any], key: str, least: int, most: int) -> None:
-    value = options[key]
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise UserError(
-            f"options.{key}", f"{value!r} does not fit", f"use an integer from {least} to {most}"
-        )
+    check_integer(options, "n", 3, 10_000_000)
+    check_seed(options)
+    check_integer(options, "classes", 2, 3)
+    check_flag(options, "standardise")

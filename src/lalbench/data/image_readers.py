@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lalbench.data.readers import Reader
+from lalbench.data.readers import Reader, damaged
 from lalbench.data.table import Table
-from lalbench.errors import CorruptFileError, UserError
+from lalbench.errors import CorruptFileError
 from lalbench.files import read_npz
 
 ByteArray = NDArray[np.uint8]
@@ -129,11 +129,6 @@ def read_idx(path: str | os.PathLike[str]) -> ByteArray:
     if len(content) - start != math.prod(shape):
         raise damaged(path, f"holds {len(content) - start} values, not {math.prod(shape)}")
     return np.frombuffer(content, dtype=np.uint8, offset=start).reshape(shape).copy()
-
-
-def damaged(path: str | os.PathLike[str], problem: str) -> UserError:
-    """The error for a file of the catalogue that is not what it should be."""
-    return UserError(str(path), problem, "get it anew from its source")
 
 
 def _npz_pair(image_path: Path, label_path: Path) -> tuple[ByteArray, NDArray[Any]]:

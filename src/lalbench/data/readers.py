@@ -5,6 +5,7 @@ Those of images are in :mod:`lalbench.data.image_readers` and :mod:`lalbench.dat
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,28 @@ def pickled_binary(class_names: tuple[str, str] = ("0", "1")) -> Reader:
     return read
 
 
+def keel_binary(class_names: tuple[str, str]) -> Reader:
+    """Reader of one KEEL file: lines of ``@``, then numbers and the label -1 or 1 per row."""
+
+    def read(paths: tuple[Path, ...], _: Mapping[str, Any]) -> Table:
+        (path,) = paths
+        try:
+            lines = path.read_text(encoding="ascii").splitlines()
+            rows = [line.split(",") for line in lines if line.strip() and line[0] != "@"]
+            values = np.array(rows, dtype=np.float64)
+        except (OSError, ValueError) as error:
+            raise damaged(path, f"cannot be read as a KEEL file ({error})") from error
+        if values.ndim != 2 or values.shape[1] < 2 or not np.isin(values[:, -1], (-1, 1)).all():
+            raise damaged(path, f"{values.shape} values are no binary data set")
+        return Table(
+            X=np.ascontiguousarray(values[:, :-1]),
+            labels=(values[:, -1] > 0).astype(np.int64),
+            class_names=class_names,
+        )
+
+    return read
+
+
 def bundled(loader: str) -> Reader:
     """Reader of a data set that comes with scikit-learn: ``loader`` is its function's name."""
 
@@ -56,3 +79,8 @@ def bundled(loader: str) -> Reader:
         )
 
     return read
+
+
+def damaged(path: str | os.PathLike[str], problem: str) -> UserError:
+    """The error for a file of the catalogue that is not what it should be."""
+    return UserError(str(path), problem, "get it anew from its source")

@@ -9,6 +9,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from lalbench.errors import UserError, suggest
+from lalbench.objectives.binary import (
+    ApproximateMedianSignificance,
+    Dice,
+    IntersectionOverUnion,
+    RocAuc,
+)
 from lalbench.objectives.measures import (
     BalancedAccuracy,
     CostMatrix,
@@ -35,6 +41,10 @@ _REGISTRY: Mapping[str, type[Objective]] = MappingProxyType(
         "f_beta": FBeta,
         "cost_matrix": CostMatrix,
         "log_loss": LogLoss,
+        "iou": IntersectionOverUnion,
+        "dice": Dice,
+        "ams": ApproximateMedianSignificance,
+        "roc_auc": RocAuc,
     }
 )
 

@@ -8,10 +8,11 @@ in turn and score it on the evaluation set of the scorer. Three engines give the
 - ``svm``: the same for scikit-learn's ``SVC`` (:mod:`lalbench.oracle.svm`);
 - ``reference``: a clone of any classifier per candidate (:mod:`lalbench.oracle.reference`).
 
-Forests draw their rows at random. For them there is
+Forests draw their rows at random. For them there are refits that share their random numbers, so
+that a candidate changes only what it must:
 
-- ``forest``: refits of scikit-learn's forests that share their random numbers, so that a candidate
-  changes only what it must (:mod:`lalbench.oracle.forest`).
+- ``forest``: of scikit-learn's forests (:mod:`lalbench.oracle.forest`);
+- ``compiled_forest``: of the package's own (:mod:`lalbench.oracle.compiled_forest`).
 
 Memory, processes, device and the folder of finished tables (:mod:`lalbench.oracle.tables`) are
 those of :func:`lalbench.compute.current`.
@@ -24,7 +25,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -36,7 +37,7 @@ from lalbench.oracle import tables
 if TYPE_CHECKING:
     from lalbench.objectives import Scorer
 
-Engine = Literal["logistic", "svm", "forest", "reference"]
+Engine = Literal["logistic", "svm", "forest", "compiled_forest", "reference"]
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
-ENGINES = ("auto", "logistic", "svm", "forest", "reference")
+ENGINES = ("auto", *get_args(Engine))
 
 __all__ = ["Refits", "choose_engine", "improvements", "refit_scores"]
 
@@ -91,8 +92,8 @@ def improvements(
         scorer: objective on the evaluation points.
         sample_weight: (n_annotated + n_candidates,) weights in training, annotated rows first; or
             (n_annotated,) with one value per class, which candidates of that class then have too.
-        engine: ``"auto"`` (:func:`choose_engine`), ``"logistic"``, ``"svm"``, ``"forest"`` or
-            ``"reference"``.
+        engine: ``"auto"`` (:func:`choose_engine`), ``"logistic"``, ``"svm"``, ``"forest"``,
+            ``"compiled_forest"`` or ``"reference"``.
 
     Returns:
         (n_candidates,) float64. Candidates with the same predictions get bit-identical values.
@@ -206,20 +207,24 @@ def choose_engine(classifier: Any, scorer: Scorer) -> Engine:
         from lalbench import classifiers
 
         classifier = classifiers.get(classifier)
-    from lalbench.oracle import forest, logistic, svm
-
-    if logistic.applies(classifier, scorer):
-        return "logistic"
-    if svm.applies(classifier, scorer):
-        return "svm"
-    return "forest" if forest.applies(classifier, scorer) else "reference"
+    for engine in get_args(Engine):
+        if engine != "reference" and _module(engine).applies(classifier, scorer):
+            found: Engine = engine
+            return found
+    return "reference"
 
 
 def _module(engine: str) -> Any:
     # imported only where used, and by name, so that their code counts for the stages (codehash)
-    from lalbench.oracle import forest, logistic, reference, svm
+    from lalbench.oracle import compiled_forest, forest, logistic, reference, svm
 
-    known = {"logistic": logistic, "svm": svm, "forest": forest, "reference": reference}
+    known = {
+        "logistic": logistic,
+        "svm": svm,
+        "forest": forest,
+        "compiled_forest": compiled_forest,
+        "reference": reference,
+    }
     return known[engine]
 
 

@@ -20,6 +20,7 @@ SECONDS_PER_REFIT: Mapping[str, tuple[float, float]] = MappingProxyType(
         "logistic": (8e-6, 2e-8),
         "svm": (2e-5, 5e-6),
         "forest": (6e-4, 1e-6),  # of one tree; a candidate changes 1 - 1/e of them
+        "compiled_forest": (1e-5, 5e-7),  # of one tree
         "reference": (1.5e-3, 5e-6),
     }
 )
@@ -46,9 +47,10 @@ def cost(
         engine: as in :func:`lalbench.oracle.improvements`.
     """
     chosen = choose_engine(classifier, scorer) if engine == "auto" else engine
-    # trees cost the same in a reference refit
     n_trees = getattr(classifier, "n_estimators", None)
-    once, per_row = SECONDS_PER_REFIT["forest" if isinstance(n_trees, int) else chosen]
+    if isinstance(n_trees, int) and chosen == "reference":
+        chosen = "forest"  # trees cost the same in a reference refit
+    once, per_row = SECONDS_PER_REFIT[chosen]
     seconds = once + per_row * n_annotated
     if isinstance(n_trees, int):
         seconds *= n_trees

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 from lalbench.compute import Compute, current, using
@@ -26,6 +27,9 @@ _BLOCKS_PER_PROCESS = 16
 """Enough for a bar that moves and for processes that end together."""
 _IDLE_SECONDS = 60
 """How long a pool waits for the next call: the steps of a trial share one."""
+
+_alone: ContextVar[bool] = ContextVar("one_thread", default=False)
+"""Whether :func:`one_thread` is in force."""
 
 
 def n_processes() -> int:
@@ -92,13 +96,18 @@ def one_thread() -> Iterator[None]:
     from threadpoolctl import threadpool_limits
 
     torch = sys.modules.get("torch")
+    if _alone.get() and (torch is None or torch.get_num_threads() == 1):
+        yield  # to look for the libraries takes a millisecond, as much as many small refits
+        return
     before = torch.get_num_threads() if torch else 0
     with threadpool_limits(1):
         if torch:
             torch.set_num_threads(1)
+        token = _alone.set(True)
         try:
             yield
         finally:
+            _alone.reset(token)
             if torch:
                 torch.set_num_threads(before)
 

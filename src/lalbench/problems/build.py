@@ -66,13 +66,15 @@ def build_problem(
     rules = protocols.get(protocol) if isinstance(protocol, str) else protocol
     spec = resolve_setting(setting)
     counts = _natural_counts(source)
-    scheme = class_scheme(spec, len(counts))
+    scheme = class_scheme(spec, counts)
     streams = Streams(
         _seed("data_seed", data_seed), _seed("seed", seed), _seed("study_seed", study_seed)
     )
     legacy = random.Random(streams.seed)
     try:
-        kept, kept_test = _surviving_rows(source, scheme.frequencies, rules, streams, legacy)
+        natural = spec.frequencies == "natural"
+        factors = None if natural else scheme.frequencies
+        kept, kept_test = _surviving_rows(source, factors, rules, streams, legacy)
         splitter = splitting.Splitter(
             source.y, source.class_names, _sizes(dataset, sizes), _split_seeds(rules, streams)
         )
@@ -176,14 +178,15 @@ def _model(model: type[Model], key: str, **content: Any) -> Model:
 
 def _surviving_rows(
     source: Dataset,
-    frequencies: Sequence[Fraction],
+    frequencies: Sequence[Fraction] | None,
     rules: Protocol,
     streams: Streams,
     legacy: random.Random,
 ) -> tuple[IntArray, IntArray | None]:
     """Rows that survive imbalancing: of all rows, or of the train and of the test partition.
 
-    A given test partition is imbalanced after the train partition, with the same generator.
+    A given test partition is imbalanced after the train partition, with the same generator. Without
+    frequencies every row survives, and the rows are shuffled all the same.
     """
     if rules.imbalancing == "run_seed_legacy":
         shuffle, count = splitting.shuffle_with_python(legacy), splitting.keep_counts_float
@@ -192,8 +195,8 @@ def _surviving_rows(
         count = splitting.keep_counts
 
     def survivors(rows: IntArray) -> IntArray:
-        present = np.bincount(source.y[rows], minlength=len(frequencies))
-        kept = count(present, frequencies)
+        present = np.bincount(source.y[rows], minlength=len(source.class_names))
+        kept = present if frequencies is None else count(present, frequencies)
         if kept.min() == 0:
             name = source.class_names[int(kept.argmin())]
             raise UserError(

@@ -47,15 +47,23 @@ def resolve_setting(setting: str | SettingSpec) -> SettingSpec:
     return SETTINGS[setting]
 
 
-def class_scheme(setting: SettingSpec, n_classes: int) -> ClassScheme:
-    """Spreads a setting over ``n_classes`` classes.
+def class_scheme(setting: SettingSpec, counts: Sequence[int] | NDArray[np.int64]) -> ClassScheme:
+    """Spreads a setting over the classes of a data set.
+
+    Args:
+        setting: the setting.
+        counts: (C,) rows per class, which only natural frequencies read.
 
     Raises:
         UserError: frequencies or weights do not fit the number of classes, or the rare class is
             none of them.
     """
     key = f"settings.{setting.name}"
-    factors = _frequencies(setting.frequencies, n_classes, f"{key}.frequencies")
+    n_classes = len(counts)
+    if setting.frequencies == "natural":
+        factors = tuple(Fraction(int(count)) for count in counts)
+    else:
+        factors = _frequencies(setting.frequencies, n_classes, f"{key}.frequencies")
     if setting.score_weights == "inverse_frequency":
         class_weights = inverse_frequency_weights(factors)
     elif setting.score_weights == "none":

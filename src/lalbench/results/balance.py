@@ -45,12 +45,14 @@ def entropy(counts: NDArray[np.integer]) -> FloatArray:
 def rare_classes(analysis: Analysis, setting: str, n_classes: int) -> list[int]:
     """The labels of the smallest frequency of a setting, or the rare class that it names.
 
-    Empty where all classes are equally frequent and none is named.
+    Empty where all classes are equally frequent, or as frequent as in the data, and none is named.
     """
     spec = analysis.study.setting(setting)
     if spec.rare_class is not None:
         return [spec.rare_class]
-    factors = class_scheme(spec, n_classes).frequencies
+    if spec.frequencies == "natural":
+        return []
+    factors = class_scheme(spec, [1] * n_classes).frequencies
     smallest = min(factors)
     if smallest == max(factors):
         return []

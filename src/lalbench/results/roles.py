@@ -11,14 +11,16 @@ from lalbench.strategies.base import Need
 Role = Literal["baseline", "strategy", "learned", "bound"]
 
 RANDOM = "random"
+LEARNED = frozenset({Need.LEARNED, Need.PRETRAINED})
 
 
 def roles(study: Study) -> dict[str, Role]:
     """The role of each strategy of the study by label, in the study's order.
 
     ``baseline``: random. ``bound``: reads test labels, or scores candidates by their hidden labels
-    on the reward set; no real annotator can do either. ``learned``: trained on episodes. The "AL
-    average" of the relative curves is over ``strategy`` alone (Bakker et al. 2023, Fig. 3).
+    on the reward set; no real annotator can do either. ``learned``: trained on episodes or
+    synthetic data. The "AL average" of the relative curves is over ``strategy`` alone (Bakker et
+    al. 2023, Fig. 3).
     """
     from lalbench import strategies
 
@@ -31,7 +33,7 @@ def roles(study: Study) -> dict[str, Role]:
         elif Need.TEST_SET in needs or {Need.LABEL_ORACLE, Need.REWARD_SET} <= needs:
             found[spec.label] = "bound"
         else:
-            found[spec.label] = "learned" if Need.LEARNED in needs else "strategy"
+            found[spec.label] = "learned" if needs & LEARNED else "strategy"
     return found
 
 

@@ -21,6 +21,7 @@ from lalbench.problems import Problem
 from lalbench.progress import progress
 from lalbench.stages import problems as problem_stage
 from lalbench.stages.inputs import Arrays, Inputs, computing, select_pair
+from lalbench.strategies.base import Need
 
 
 def run(
@@ -38,7 +39,7 @@ def run(
         study: the study.
         inputs: labels and input files.
         output, timings, curves: files to write; curves are those of learned strategies.
-        learned: output of the learn stage, for learned strategies.
+        learned: output of the learn stage, for learned strategies, or of the pretrain stage.
         initial: output of the initial stage, for networks.
     """
     cost = grid.cost_class(study, inputs.strategy, inputs.classifier)
@@ -95,7 +96,8 @@ def _run_one(
     trials.check_steps(problem, study.steps, study.budget)
     learned = None
     if known.learned is not None:
-        own = select_pair(known.learned, problem)
+        shared = Need.PRETRAINED in strategy.needs
+        own = dict(known.learned) if shared else select_pair(known.learned, problem)
         learned = strategy.learned_from_arrays(own)  # type: ignore[attr-defined]
     network = grid.is_network(study, inputs.classifier)
     try:

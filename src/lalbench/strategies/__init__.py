@@ -54,7 +54,12 @@ _REGISTRY: Mapping[str, str] = MappingProxyType(
         "vaal": "lalbench.strategies.vaal:Vaal",
         "uncertain_gcn": "lalbench.strategies.graph_sampling:UncertainGcn",
         "core_gcn": "lalbench.strategies.graph_sampling:CoreGcn",
+        "quire": "lalbench.strategies.quire:Quire",
+        "kapoor": "lalbench.strategies.kapoor:Kapoor",
+        "albl": "lalbench.strategies.albl:Albl",
         "neural_process": "lalbench.strategies.neural_process:NeuralProcess",
+        "lal_independent": "lalbench.strategies.lal:LalIndependent",
+        "lal_iterative": "lalbench.strategies.lal:LalIterative",
         "oracle": "lalbench.strategies.oracle:Oracle",
         "reward_oracle": "lalbench.strategies.oracle:RewardOracle",
     }

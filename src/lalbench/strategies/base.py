@@ -47,6 +47,8 @@ class Need(Enum):
     """Reads the test labels: a bound, not a strategy."""
     LEARNED = auto()
     """Needs the output of its learner (``state.learned``)."""
+    PRETRAINED = auto()
+    """Needs what was learned before the study, without its data (``state.learned``)."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,8 @@ class LearningState:
         reward_scorer: the study's objective on the reward set (``Need.REWARD_SET``), else None.
         test_scorer: the study's objective on the test set (``Need.TEST_SET``), else None.
         labels: hidden pool labels (``Need.LABEL_ORACLE``), else None.
-        learned: what the strategy's learner returned (``Need.LEARNED``), else None.
+        learned: what the strategy's learner returned (``Need.LEARNED``, ``Need.PRETRAINED``), else
+            None.
     """
 
     X_annotated: Inputs

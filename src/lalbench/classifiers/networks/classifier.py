@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self, get_args
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lalbench import compute
+from lalbench.classifiers.estimator import Classifier
 from lalbench.data.images import Images
 from lalbench.errors import UserError, suggest
 
@@ -24,7 +24,7 @@ Arrays = Mapping[str, NDArray[Any]]
 Shape = tuple[int, int, int]
 
 
-class NetworkClassifier:
+class NetworkClassifier(Classifier):
     """A network trained from scratch by every :meth:`fit`, with the same initial weights.
 
     Takes :class:`~lalbench.data.images.Images` or (n, H, W, C) uint8 arrays. Runs on the device of
@@ -53,7 +53,6 @@ class NetworkClassifier:
         signal_seconds_: seconds spent in :meth:`signals` since the fit.
     """
 
-    _estimator_type = "classifier"
     takes_images: ClassVar[bool] = True
 
     def __init__(
@@ -224,25 +223,6 @@ class NetworkClassifier:
 
         recipe = RECIPES[self.recipe]
         return recipe if self.epochs is None else replace(recipe, epochs=self.epochs)
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """The arguments of the constructor."""
-        return {name: getattr(self, name) for name in self._names()}
-
-    def set_params(self, **params: Any) -> Self:
-        """Changes arguments of the constructor."""
-        for name, value in params.items():
-            if name not in self._names():
-                raise UserError(name, f"{type(self).__name__} has no such option", "remove it")
-            setattr(self, name, value)
-        return self
-
-    def __sklearn_clone__(self) -> Self:
-        return type(self)(**self.get_params())
-
-    @classmethod
-    def _names(cls) -> list[str]:
-        return [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
 
     def _statistics(self, images: Images) -> tuple[FloatArray, FloatArray]:
         n_channels = images.shape[3]

@@ -1,0 +1,150 @@
+"""Which regressors a study needs that are learned before it begins, and where they are kept.
+
+They depend on no data set, so all studies of a results folder share them: their files are named by
+everything they depend on. Imported by the Snakefile; nothing heavy here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from lalbench import codehash, files, protocols
+from lalbench.config import Study
+from lalbench.errors import UserError
+
+STATES_PER_PART = 250
+"""Annotated sets that one job turns into rows."""
+
+Part = list[tuple[int, int]]
+"""States, by the size of their annotated set and their number."""
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """What one strategy learns for one classifier.
+
+    Attributes:
+        key: names its files.
+        strategy, classifier: labels in the study.
+        folder: of its files.
+        sizes: of the annotated sets.
+        repetitions: states per size.
+        iterative: whether the states of a size need the regressors of smaller sizes.
+    """
+
+    key: str
+    strategy: str
+    classifier: str
+    folder: Path
+    sizes: range
+    repetitions: int
+    iterative: bool
+
+    @property
+    def regressor(self) -> Path:
+        """What the strategy reads."""
+        return self.folder / "regressor.npz"
+
+    @property
+    def parts(self) -> dict[str, Part]:
+        """States by the name of their part, in order; a part of an iterative one has one size."""
+        groups = [[size] for size in self.sizes] if self.iterative else [list(self.sizes)]
+        found = {}
+        for group in groups:
+            every = [(size, number) for size in group for number in range(self.repetitions)]
+            for start in range(0, len(every), STATES_PER_PART):
+                first = f"{group[0]:03d}" if self.iterative else "all"
+                found[f"{first}-{start // STATES_PER_PART:03d}"] = every[
+                    start : start + STATES_PER_PART
+                ]
+        return found
+
+    def rows_files(self, sizes: Sequence[int] | None = None) -> list[Path]:
+        """Files of the rows of all parts, or of those with states of ``sizes`` alone."""
+        return [
+            self.folder / "rows" / f"{name}.npz"
+            for name, part in self.parts.items()
+            if sizes is None or {size for size, _ in part} <= set(sizes)
+        ]
+
+    def step_file(self, size: int) -> Path:
+        """The regressor that chooses at an annotated set of this size."""
+        return self.folder / "steps" / f"{size:03d}.npz"
+
+    def steps_before(self, name: str) -> list[Path]:
+        """Regressors that the states of a part need."""
+        if not self.iterative:
+            return []
+        largest = max(size for size, _ in self.parts[name])
+        return [self.step_file(size) for size in self.sizes if size < largest]
+
+
+def needed(study: Study) -> list[Pretraining]:
+    """One entry for each combination of a pretrained strategy and a classifier."""
+    from lalbench import strategies
+    from lalbench.strategies.base import Need
+
+    protocol = protocols.get(study.protocol)
+    found = []
+    for entry in study.strategies:
+        if (
+            entry.class_path is None
+            and Need.PRETRAINED in strategies.resolve(entry, protocol).needs
+        ):
+            found += [_of(study, entry.label, each.label) for each in study.classifiers]
+    return found
+
+
+def of(study: Study, strategy: str, classifier: str) -> Pretraining | None:
+    """What one cell needs, or None."""
+    for each in needed(study):
+        if (each.strategy, each.classifier) == (strategy, classifier):
+            return each
+    return None
+
+
+def named(study: Study, key: str) -> Pretraining:
+    """The entry with this key; raises :class:`UserError` for an unknown one."""
+    for each in needed(study):
+        if each.key == key:
+            return each
+    raise UserError("--key", f'no strategy of the study is learned as "{key}"', "see the plan")
+
+
+def _of(study: Study, strategy_label: str, classifier_label: str) -> Pretraining:
+    from lalbench import classifiers, strategies
+
+    spec, classifier = study.strategy(strategy_label), study.classifier(classifier_label)
+    strategy: Any = strategies.resolve(
+        spec.model_copy(update={"subsample": None}), protocols.get(study.protocol)
+    )
+    options = {
+        entry.name: getattr(strategy, entry.name)
+        for entry in fields(strategy)
+        if entry.name not in strategy.USE
+    }
+    made_from = {
+        "strategy": type(strategy).__name__,
+        "options": options,
+        "classifier": classifier.model_dump(mode="json", by_alias=True, exclude={"label"}),
+        "protocol": study.protocol,
+        "code": codehash.stage_hash(
+            "lalbench.stages.pretraining",
+            [classifiers.module_of(classifier)],
+            {classifier.name, spec.name},
+        ),
+        "software": codehash.software_hash(),
+    }
+    key = files.digest(made_from)[:20]
+    return Pretraining(
+        key,
+        strategy_label,
+        classifier_label,
+        study.tables_folder.parent / "pretrained" / key,
+        range(strategy.first_size, strategy.last_size + 1),
+        strategy.repetitions,
+        hasattr(strategy, "step_grid"),
+    )

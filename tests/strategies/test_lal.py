@@ -1,0 +1,120 @@
+"""LAL's strategies: planted regressors, several classes, options."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from lalbench import strategies
+from lalbench.classifiers.random_forest import RandomForest
+from lalbench.errors import UserError
+from lalbench.learners.lal import RegressionData, Regressor, RegressorOptions, fit_regressor, states
+from lalbench.learners.lal.states import FOREST
+from lalbench.strategies.base import LearningState
+
+
+def planted(column: str) -> Regressor:
+    """A regressor that predicts a column of the state."""
+    rng = np.random.default_rng(0)
+    known = rng.random((500, 8))
+    known[:, 7] = rng.integers(2, 50, 500)
+    data = RegressionData(FOREST, known, known[:, FOREST.index(column)])
+    return fit_regressor(data, RegressorOptions(30, 30, 8), seed=0)
+
+
+def learning_state(learned: Regressor | None, n_classes: int = 2, n: int = 9) -> LearningState:
+    rng = np.random.default_rng(4)
+    y = np.append(np.arange(n_classes), rng.integers(n_classes, size=n - n_classes))
+    X = rng.normal(size=(n, 2)) + y[:, None]
+    return LearningState(
+        X_annotated=X,
+        y_annotated=y,
+        X_pool=rng.normal(size=(40, 2)),
+        n_classes=n_classes,
+        classifier=RandomForest(random_state=0).fit(X, y),
+        class_weights=np.ones(n_classes),
+        fit_weights=None,
+        pool_ids=np.arange(100, 140),
+        annotated_ids=np.arange(n),
+        learned=learned,
+    )
+
+
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+@pytest.mark.parametrize("name", ["lal_independent", "lal_iterative"])
+def test_the_largest_planted_column_is_chosen(name: str) -> None:
+    state = learning_state(planted("deviation"))
+    found = strategies.get(name).select(state, 5, rng())
+    assert found.scores is not None
+    deviation = states(state.classifier, state.y_annotated, state.X_pool, 2)[:, 1]
+    assert deviation[found.indices[0]] == deviation.max()
+    assert np.array_equal(np.sort(deviation[found.indices])[::-1], deviation[found.indices])
+
+
+def test_more_classes_average_their_states() -> None:
+    learned = planted("probability")
+    state = learning_state(learned, n_classes=3)
+    scores = strategies.get("lal_independent").select(state, 1, rng()).scores
+    wanted = np.mean(
+        [
+            learned.predict(
+                states(state.classifier, state.y_annotated, state.X_pool, 3, positive=label)
+            )
+            for label in range(3)
+        ],
+        axis=0,
+    )
+    assert np.allclose(scores, wanted)
+
+
+def test_relabelling_three_classes_changes_no_score() -> None:
+    learned, state = planted("probability"), learning_state(None, n_classes=3)
+    state = replace(state, learned=learned)
+    order = np.array([2, 0, 1])
+
+    turned_classifier = RandomForest(random_state=0).fit(state.X_annotated, state.y_annotated)
+    turned_classifier.classes_ = order[turned_classifier.classes_]
+    turned = replace(state, y_annotated=order[state.y_annotated], classifier=turned_classifier)
+    strategy = strategies.get("lal_independent")
+    assert np.allclose(
+        strategy.select(turned, 1, rng()).scores, strategy.select(state, 1, rng()).scores
+    )
+
+
+def test_permuting_the_pool_permutes_the_choice() -> None:
+    state = learning_state(planted("deviation"))
+    order = np.random.default_rng(8).permutation(40)
+    turned = replace(state, X_pool=state.X_pool[order], pool_ids=state.pool_ids[order])
+    strategy = strategies.get("lal_independent")
+    first = state.pool_ids[strategy.select(state, 6, rng()).indices]
+    second = turned.pool_ids[strategy.select(turned, 6, rng()).indices]
+    assert np.array_equal(first, second)
+
+
+def test_what_is_missing_is_said() -> None:
+    strategy = strategies.get("lal_independent")
+    with pytest.raises(UserError, match="LAL needs its regressor"):
+        strategy.select(learning_state(None), 1, rng())
+    data = RegressionData(("probability", "share", "size"), np.ones((5, 3)), np.ones(5))
+    other = fit_regressor(data, RegressorOptions(3, 3, 3), seed=0)
+    with pytest.raises(UserError, match="probability, share, size beside the classifier RandomF"):
+        strategy.select(learning_state(other), 1, rng())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"last_size": 5, "first_size": 9}, "options.last_size: 5 is below first_size; use 9"),
+        ({"repetitions": 0}, "options.repetitions: cannot use 0"),
+        ({"ties": "frist"}, 'options.ties: cannot use "frist"; did you mean "first"'),
+        ({"mean_over": "all"}, "options.mean_over"),
+    ],
+)
+def test_bad_options(options: dict[str, object], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        strategies.get("lal_independent", **options)

@@ -1,0 +1,85 @@
+# Regressors of LAL, learned on synthetic data once and shared by all studies of a results folder.
+
+PRETRAINED = {each.key: each for each in pretraining.needed(STUDY)}
+SHARED = f"{STUDY.tables_folder.parent}/pretrained"
+CHOOSERS = [key for key, each in PRETRAINED.items() if each.iterative]
+
+
+def pretrained_file(wildcards):
+    """The regressor that the trials of a cell read, if its strategy has one."""
+    wanted = pretraining.of(STUDY, wildcards.strategy, wildcards.classifier)
+    return [] if wanted is None else [str(wanted.regressor)]
+
+
+wildcard_constraints:
+    key=one_of(PRETRAINED),
+    part="(all|[0-9]{3})-[0-9]{3}",
+    size="[0-9]{3}",
+
+
+rule pretrain_rows:
+    input:
+        steps=lambda wildcards: PRETRAINED[wildcards.key].steps_before(wildcards.part),
+    output:
+        f"{SHARED}/{{key}}/rows/{{part}}.npz",
+    log:
+        f"{SHARED}/{{key}}/logs/rows-{{part}}.log",
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=lambda wildcards, attempt: 60 * attempt,
+    params:
+        study=STUDY_FILE,
+        results=RESULTS_OPTION,
+        labels=labels("key", "part"),
+    shell:
+        "python -m lalbench pretrain-rows --study {params.study:q} {params.results:q}"
+        " {params.labels:q} --steps {input.steps:q} --output {output:q} > {log:q} 2>&1"
+
+
+rule pretrain_step:
+    input:
+        rows=lambda wildcards: PRETRAINED[wildcards.key].rows_files([int(wildcards.size)]),
+    output:
+        f"{SHARED}/{{key}}/steps/{{size}}.npz",
+    log:
+        f"{SHARED}/{{key}}/logs/step-{{size}}.log",
+    wildcard_constraints:
+        key=one_of(CHOOSERS),
+    conda:
+        ENVIRONMENT
+    threads: CPU_THREADS
+    resources:
+        mem_mb=4000,
+        runtime=lambda wildcards, attempt: 60 * attempt,
+    params:
+        study=STUDY_FILE,
+        results=RESULTS_OPTION,
+        labels=labels("key", "size"),
+    shell:
+        "python -m lalbench pretrain-step --study {params.study:q} {params.results:q}"
+        " {params.labels:q} --rows {input.rows:q} --output {output:q} > {log:q} 2>&1"
+
+
+rule pretrain:
+    input:
+        rows=lambda wildcards: PRETRAINED[wildcards.key].rows_files(),
+    output:
+        f"{SHARED}/{{key}}/regressor.npz",
+    log:
+        f"{SHARED}/{{key}}/logs/regressor.log",
+    conda:
+        ENVIRONMENT
+    threads: CPU_THREADS
+    resources:
+        mem_mb=8000,
+        runtime=lambda wildcards, attempt: 120 * attempt,
+    params:
+        study=STUDY_FILE,
+        results=RESULTS_OPTION,
+        labels=labels("key"),
+    shell:
+        "python -m lalbench pretrain --study {params.study:q} {params.results:q}"
+        " {params.labels:q} --rows {input.rows:q} --output {output:q} > {log:q} 2>&1"
