@@ -324,7 +324,7 @@ def test_trials_of_one_instance_do_not_meet() -> None:
     assert len({tuple(run.known) for run in together}) == 4
 
 
-@pytest.mark.parametrize("other", ["features", "labels", "classes", "weights", "classifier"])
+@pytest.mark.parametrize("other", ["features", "labels", "weights", "classifier"])
 def test_a_memory_belongs_to_one_history(other: str) -> None:
     """Another trial that acquires the same row ids does not get it."""
     strategy, one, two = Albl(horizon=10), Run(seed=6), Run(seed=6)
@@ -332,9 +332,7 @@ def test_a_memory_belongs_to_one_history(other: str) -> None:
     if other == "features":
         two.X = two.X * [1.0, 3.0, 0.2]
     elif other == "labels":
-        two.y = np.roll(two.y, 1)
-    elif other == "classes":
-        two.n_classes = 3
+        two.y = rng(1).permutation(two.y)
     elif other == "weights":
         changes["fit_weights"] = np.array([0.2, 1.8])
     else:
@@ -416,6 +414,18 @@ def test_order_and_names_of_classes_change_nothing() -> None:
         np.testing.assert_allclose(Albl().arm_probabilities(other), expected, rtol=1e-9)
         found = Albl().select(other, 1, rng(3)).indices
         assert other.pool_ids[found].tolist() == ids.tolist()
+
+
+def test_numbers_for_labelled_points_follow_what_was_acquired() -> None:
+    first, then = np.array([5, 1, 9]), np.array([4, 2])
+
+    def numbers(*ids: Any) -> list[float]:
+        return free_stream(*ids).random(4).tolist()
+
+    assert numbers(first, then) == numbers(first[::-1], then) == numbers(np.sort(first), then)
+    others = [(first, then[::-1]), (first, then[:1]), (first[:2], then), (first - 20, then)]
+    others.append((np.array([1, 5]), np.array([9, 4, 2])))
+    assert len({tuple(numbers(*ids)) for ids in [(first, then), *others]}) == 6
 
 
 def test_a_trial_of_the_package() -> None:

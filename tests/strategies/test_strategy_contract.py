@@ -18,10 +18,11 @@ import pytest
 import torch
 from sklearn.tree import DecisionTreeClassifier
 
-from lalbench import protocols, strategies
+from lalbench import classifiers, protocols, strategies
 from lalbench.config import StrategySpec
 from lalbench.data.images import Images
 from lalbench.errors import UserError
+from lalbench.learners.lal import fit_regressor
 from lalbench.seeds import PublishedGenerator
 from lalbench.strategies.base import LabelOracle, LearningState, Need, Selection, Strategy
 from lalbench.strategies.subsample import Subsample
@@ -29,6 +30,8 @@ from lalbench.strategies.subsample import Subsample
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "strategies.md"
 QUICK = {
     "neural_process": {"n_simulations": 6, "epochs": 1},
+    "lal_independent": {"repetitions": 3, "last_size": 4, "trees": 5, "max_depth": 8},
+    "lal_iterative": {"repetitions": 3, "last_size": 4, "trees": 5, "step_trees": [5]},
     "vaal": {"epochs": 1, "width": 1 / 64, "batch_size": 8, "latent": 4},
     "uncertain_gcn": {"epochs": 20, "hidden": 16},
     "core_gcn": {"epochs": 20, "hidden": 16},
@@ -36,7 +39,14 @@ QUICK = {
 ON_IMAGES = " on images"
 ADAPTED = ["skactiveml.pool:CoreSet", "skactiveml.pool:UncertaintySampling"]
 ADAPTED += ["skactiveml.pool:TypiClust"]
-FEATURES = {"neural_process", "oracle", "reward_oracle", "albl"}  # read rows of features
+FEATURES = {
+    "lal_independent",
+    "lal_iterative",
+    "neural_process",
+    "oracle",
+    "reward_oracle",
+    "albl",
+}  # read rows of features
 IMAGES = {"learning_loss", "vaal"}
 TWO_CLASSES = {"kapoor"}
 REGISTERED = [name for name in strategies.names() if name not in IMAGES]
@@ -88,8 +98,20 @@ def rng(seed: int = 3) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
+@cache
+def pretrained() -> Any:
+    """LAL's regressor for the states' classifier, from a few synthetic data sets."""
+    strategy: Any = build("lal_independent")
+    collection = strategy.collection(classifiers.get("logistic_regression"))
+    states = [(size, number) for size in collection.sizes for number in range(3)]
+    data = collection.independent(states)
+    return fit_regressor(data, strategy.regressor_options(), seed=0)
+
+
 def learned(strategy: Any, state: LearningState) -> LearningState:
     """The state with what the strategy's learner makes of it."""
+    if Need.PRETRAINED in strategy.needs:
+        return replace(state, learned=pretrained())
     if Need.LEARNED not in strategy.needs:
         return state
     episodes = strategy.simulate(state, rng(1))
@@ -315,6 +337,8 @@ def test_options_of_the_published_protocol(name: str, budget: int, make: Make) -
     chosen = []
     for _ in range(2):
         generator = PublishedGenerator(42)
+        if Need.PRETRAINED in strategy.needs:
+            state = learned(strategy, state)
         if Need.LEARNED in strategy.needs:
             episodes = strategy.simulate(state, generator)
             state = replace(state, learned=strategy.fit(state, episodes, generator))

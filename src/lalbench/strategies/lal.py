@@ -82,7 +82,7 @@ class Lal(Options):
     @property
     def needs(self) -> frozenset[Need]:
         """The regressor, and a classifier of features."""
-        return frozenset({Need.PRETRAINED, Need.FEATURES})
+        return frozenset({Need.PRETRAINED, Need.FEATURES, Need.PROBABILITIES})
 
     def collection(self, classifier: Any) -> ColdStart:
         """The data of the regressor for an unfitted task classifier."""
