@@ -47,6 +47,9 @@ OTHERS = sorted({cell.strategy for cell in CELLS if not cell.learned})
 NETWORKS = grid.networks(STUDY)
 TABULAR = [entry.label for entry in STUDY.classifiers if entry.label not in NETWORKS]
 RESULTS_OPTION = ["--results", RESULTS] if RESULTS else []
+PRETRAINED = {each.key: each for each in pretraining.needed(STUDY)}
+SHARED = f"{STUDY.tables_folder.parent}/pretrained"
+CHOOSERS = [key for key, each in PRETRAINED.items() if each.iterative]
 
 
 def one_of(names):
@@ -59,6 +62,9 @@ wildcard_constraints:
     setting=one_of(entry.name for entry in STUDY.settings),
     classifier=one_of(entry.label for entry in STUDY.classifiers),
     block="[0-9]+",
+    key=one_of(PRETRAINED),
+    part="(all|[0-9]{3})-[0-9]{3}",
+    size="[0-9]{3}",
 
 
 def reads(stage):
@@ -104,6 +110,12 @@ def initial_file(wildcards):
     shared = grid.shares_initial(STUDY, wildcards.strategy)
     cell = f"{wildcards.dataset}/{wildcards.setting}/{wildcards.classifier}"
     return [f"{FOLDER}/initial/{cell}/block-{wildcards.block}.npz"] if shared else []
+
+
+def pretrained_file(wildcards):
+    """The regressor that the trials of a cell read, if its strategy has one."""
+    wanted = pretraining.of(STUDY, wildcards.strategy, wildcards.classifier)
+    return [] if wanted is None else [str(wanted.regressor)]
 
 
 def network_resources(key):

@@ -1,21 +1,5 @@
 # Regressors of LAL, learned on synthetic data once and shared by all studies of a results folder.
 
-PRETRAINED = {each.key: each for each in pretraining.needed(STUDY)}
-SHARED = f"{STUDY.tables_folder.parent}/pretrained"
-CHOOSERS = [key for key, each in PRETRAINED.items() if each.iterative]
-
-
-def pretrained_file(wildcards):
-    """The regressor that the trials of a cell read, if its strategy has one."""
-    wanted = pretraining.of(STUDY, wildcards.strategy, wildcards.classifier)
-    return [] if wanted is None else [str(wanted.regressor)]
-
-
-wildcard_constraints:
-    key=one_of(PRETRAINED),
-    part="(all|[0-9]{3})-[0-9]{3}",
-    size="[0-9]{3}",
-
 
 rule pretrain_rows:
     input:
