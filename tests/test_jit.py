@@ -79,5 +79,5 @@ def test_the_command_compiles_what_studies_use(monkeypatch):
     monkeypatch.setattr(oracle, "refit_scores", listening)
     for part in (warm_up._refit_svm, warm_up._refit_logistic_and_train):
         part()
-    assert set(engines) == {"logistic", "svm"}
+    assert set(engines) == {"logistic", "svm", "compiled_forest"}
     assert batch.gradient_of_batch.signatures

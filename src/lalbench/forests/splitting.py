@@ -66,7 +66,7 @@ def split(
             chosen, best = feature, score
             threshold = _between(values[place - 1], values[place])
     weight, squares = totals.sum(), (totals * totals).sum()
-    return chosen, threshold, best - squares / weight
+    return chosen, threshold, best + _impurity(squares, weight)
 
 
 @jit(inline=True)
@@ -96,8 +96,10 @@ def _sort(X: Any, rows: Any, feature: Any, values: Any, order: Any) -> Any:
 
 @jit(inline=True)
 def _scan(y: Any, counts: Any, values: Any, order: Any, totals: Any) -> Any:
-    """The best place between sorted values: the first with the largest sum over both sides of
-    (sum of squared class weights) / (sum of class weights).
+    """The best place between sorted values, and minus the weighted impurity of both sides there.
+
+    The first of equal ones. Which are equal is a matter of rounding, so the terms are those of
+    scikit-learn, in their order.
     """
     left = np.zeros(len(totals))
     in_left, in_right = 0.0, totals.sum()
@@ -113,10 +115,16 @@ def _scan(y: Any, counts: Any, values: Any, order: Any, totals: Any) -> Any:
         in_right -= weight
         if values[k] <= values[k - 1] + _GAP:
             continue
-        score = left_squares / in_left + right_squares / in_right
+        score = -_impurity(right_squares, in_right) - _impurity(left_squares, in_left)
         if score > best:
             found, best = k, score
     return found, best
+
+
+@jit(inline=True)
+def _impurity(squares: Any, weight: Any) -> Any:
+    """Gini impurity times weight, from the sum of squared class weights and that of weights."""
+    return weight * (1.0 - squares / (weight * weight))
 
 
 @jit(inline=True)
