@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from lalbench import codehash, files, protocols
-from lalbench.config import Study
+from lalbench.config import StrategySpec, Study
 from lalbench.errors import UserError
 
 STATES_PER_PART = 250
@@ -84,26 +85,17 @@ class Pretraining:
 
 def needed(study: Study) -> list[Pretraining]:
     """One entry for each combination of a pretrained strategy and a classifier."""
-    from lalbench import strategies
-    from lalbench.strategies.base import Need
-
-    protocol = protocols.get(study.protocol)
-    found = []
-    for entry in study.strategies:
-        if (
-            entry.class_path is None
-            and Need.PRETRAINED in strategies.resolve(entry, protocol).needs
-        ):
-            found += [_of(study, entry.label, each.label) for each in study.classifiers]
-    return found
+    pairs = [(one.label, each.label) for one in study.strategies for each in study.classifiers]
+    return [found for pair in pairs if (found := of(study, *pair)) is not None]
 
 
 def of(study: Study, strategy: str, classifier: str) -> Pretraining | None:
     """What one cell needs, or None."""
-    for each in needed(study):
-        if (each.strategy, each.classifier) == (strategy, classifier):
-            return each
-    return None
+    spec = study.strategy(strategy)
+    if spec.class_path is not None:
+        return None
+    resolved = _resolve(spec.model_dump_json(by_alias=True), study.protocol)
+    return None if resolved is None else _of(study, spec, resolved, classifier)
 
 
 def named(study: Study, key: str) -> Pretraining:
@@ -114,17 +106,25 @@ def named(study: Study, key: str) -> Pretraining:
     raise UserError("--key", f'no strategy of the study is learned as "{key}"', "see the plan")
 
 
-def _of(study: Study, strategy_label: str, classifier_label: str) -> Pretraining:
+@cache
+def _resolve(spec: str, protocol: str) -> Any:
+    """The strategy if it is pretrained, else None; kept by its text, as every job asks for it."""
+    from lalbench import strategies
+    from lalbench.strategies.base import Need
+
+    whole = StrategySpec.model_validate_json(spec).model_copy(update={"subsample": None})
+    found = strategies.resolve(whole, protocols.get(protocol))
+    return found if Need.PRETRAINED in found.needs else None
+
+
+def _of(study: Study, spec: StrategySpec, strategy: Any, classifier_label: str) -> Pretraining:
     from lalbench import classifiers, strategies
 
-    spec, classifier = study.strategy(strategy_label), study.classifier(classifier_label)
-    strategy: Any = strategies.resolve(
-        spec.model_copy(update={"subsample": None}), protocols.get(study.protocol)
-    )
+    classifier = study.classifier(classifier_label)
     options = {
         entry.name: getattr(strategy, entry.name)
         for entry in fields(strategy)
-        if entry.name not in strategy.USE
+        if entry.name not in strategy.ACQUISITION_OPTIONS
     }
     made_from = {
         "strategy": type(strategy).__name__,
@@ -133,7 +133,7 @@ def _of(study: Study, strategy_label: str, classifier_label: str) -> Pretraining
         "protocol": study.protocol,
         "code": codehash.stage_hash(
             "lalbench.stages.pretraining",
-            [classifiers.module_of(classifier)],
+            [strategies.module_of(spec), classifiers.module_of(classifier)],
             {classifier.name, spec.name},
         ),
         "software": codehash.software_hash(),
@@ -141,7 +141,7 @@ def _of(study: Study, strategy_label: str, classifier_label: str) -> Pretraining
     key = files.digest(made_from)[:20]
     return Pretraining(
         key,
-        strategy_label,
+        spec.label,
         classifier_label,
         study.tables_folder.parent / "pretrained" / key,
         range(strategy.first_size, strategy.last_size + 1),

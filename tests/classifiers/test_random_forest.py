@@ -99,7 +99,8 @@ def test_more_trees_begin_with_the_same() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"n_estimators": 0}, "options.n_estimators: n_estimators = 0; give a number from 1"),
+        ({"n_estimators": 0}, "options.n_estimators: n_estimators = 0; give a number from 1 to"),
+        ({"n_estimators": 65_536}, "options.n_estimators: n_estimators = 65536"),
         ({"max_features": "log"}, 'options.max_features: max_features = .log.; give "sqrt"'),
         ({"max_features": 1.5}, "options.max_features"),
         ({"random_state": -1}, "options.random_state"),

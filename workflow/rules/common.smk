@@ -48,8 +48,8 @@ NETWORKS = grid.networks(STUDY)
 TABULAR = [entry.label for entry in STUDY.classifiers if entry.label not in NETWORKS]
 RESULTS_OPTION = ["--results", RESULTS] if RESULTS else []
 PRETRAINED = {each.key: each for each in pretraining.needed(STUDY)}
-SHARED = f"{STUDY.tables_folder.parent}/pretrained"
-CHOOSERS = [key for key, each in PRETRAINED.items() if each.iterative]
+PRETRAINED_FOLDER = f"{STUDY.tables_folder.parent}/pretrained"
+ITERATIVE = [key for key, each in PRETRAINED.items() if each.iterative]
 
 
 def one_of(names):

@@ -5,9 +5,9 @@ rule pretrain_rows:
     input:
         steps=lambda wildcards: PRETRAINED[wildcards.key].steps_before(wildcards.part),
     output:
-        f"{SHARED}/{{key}}/rows/{{part}}.npz",
+        f"{PRETRAINED_FOLDER}/{{key}}/rows/{{part}}.npz",
     log:
-        f"{SHARED}/{{key}}/logs/rows-{{part}}.log",
+        f"{PRETRAINED_FOLDER}/{{key}}/logs/rows-{{part}}.log",
     conda:
         ENVIRONMENT
     threads: 1
@@ -27,11 +27,11 @@ rule pretrain_step:
     input:
         rows=lambda wildcards: PRETRAINED[wildcards.key].rows_files([int(wildcards.size)]),
     output:
-        f"{SHARED}/{{key}}/steps/{{size}}.npz",
+        f"{PRETRAINED_FOLDER}/{{key}}/steps/{{size}}.npz",
     log:
-        f"{SHARED}/{{key}}/logs/step-{{size}}.log",
+        f"{PRETRAINED_FOLDER}/{{key}}/logs/step-{{size}}.log",
     wildcard_constraints:
-        key=one_of(CHOOSERS),
+        key=one_of(ITERATIVE),
     conda:
         ENVIRONMENT
     threads: CPU_THREADS
@@ -51,9 +51,9 @@ rule pretrain:
     input:
         rows=lambda wildcards: PRETRAINED[wildcards.key].rows_files(),
     output:
-        f"{SHARED}/{{key}}/regressor.npz",
+        f"{PRETRAINED_FOLDER}/{{key}}/regressor.npz",
     log:
-        f"{SHARED}/{{key}}/logs/regressor.log",
+        f"{PRETRAINED_FOLDER}/{{key}}/logs/regressor.log",
     conda:
         ENVIRONMENT
     threads: CPU_THREADS

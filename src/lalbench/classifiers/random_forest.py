@@ -13,6 +13,9 @@ from lalbench.forests import grow
 
 FloatArray = NDArray[np.float64]
 
+_MOST_TREES = 65_535
+"""The oracle counts votes in 16 bits."""
+
 
 class RandomForest(Classifier):
     """Breiman's random forest of classification trees (Breiman 2001), grown until leaves are pure.
@@ -105,8 +108,12 @@ class RandomForest(Classifier):
 
     def _validate_params(self) -> None:
         trees, features = self.n_estimators, self.max_features
-        if not _is_count(trees):
-            raise UserError("n_estimators", f"n_estimators = {trees!r}", "give a number from 1 on")
+        if not _is_count(trees) or trees > _MOST_TREES:
+            raise UserError(
+                "n_estimators",
+                f"n_estimators = {trees!r}",
+                f"give a number from 1 to {_MOST_TREES}",
+            )
         share = isinstance(features, float | np.floating) and 0 < features <= 1
         if not (features is None or features == "sqrt" or share or _is_count(features)):
             raise UserError(

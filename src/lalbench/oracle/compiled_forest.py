@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lalbench.compute import current
 from lalbench.forests.counting import add_tree
 from lalbench.forests.growing import draw_rows, grow_tree
 from lalbench.forests.splitting import next_uniform
 from lalbench.jit import jit
-from lalbench.oracle.processes import n_processes, run_blocks
+from lalbench.oracle.candidate_blocks import Block, score_blocks
 
 if TYPE_CHECKING:
     from lalbench.objectives import Scorer
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
-Block = tuple[int, IntArray]
 
 APPLIES_TO = "it is for lalbench's RandomForest"
 
@@ -71,28 +69,11 @@ def score_refits(
     """
     classifier._validate_params()
     seed = classifier.seed()
-    blocks = _blocks(masks, scorer)
     columns = np.ascontiguousarray(scorer.X.T, dtype=np.float32)
     shared = (classifier, seed, X.astype(np.float32), y, masks, scorer, weights, columns)
-    base, after = np.empty(len(masks)), np.full(masks.shape, np.nan)
-    for (subset, candidates), (before, scores) in zip(
-        blocks, run_blocks(_score_block, shared, blocks, "refits of RandomForest"), strict=True
-    ):
-        base[subset] = before
-        after[subset, candidates] = scores
-    return base, after
-
-
-def _blocks(masks: BoolArray, scorer: Scorer) -> list[Block]:
-    """Pairs (subset, some of its candidates); a subset without candidates has one, too."""
-    bytes_each = max(1, len(scorer.y) * scorer.n_classes * 18)
-    size = max(1, current().memory // (n_processes() * bytes_each))
-    found: list[Block] = []
-    for subset, mask in enumerate(masks):
-        candidates = np.flatnonzero(~mask)
-        starts = range(0, max(1, len(candidates)), size)
-        found += [(subset, candidates[start : start + size]) for start in starts]
-    return found
+    # votes, shares and the scorer's copy, of every class
+    bytes_each = len(scorer.y) * scorer.n_classes * 18
+    return score_blocks(_score_block, shared, masks, bytes_each, "refits of RandomForest")
 
 
 def _score_block(

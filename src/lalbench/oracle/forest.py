@@ -33,8 +33,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lalbench.classifiers import clone
-from lalbench.compute import current
-from lalbench.oracle.processes import n_processes, run_blocks
+from lalbench.oracle.candidate_blocks import Block, score_blocks
 from lalbench.oracle.reference import constant_score, only_class, score_fitted
 
 if TYPE_CHECKING:
@@ -44,14 +43,11 @@ FloatArray = NDArray[np.float64]
 FloatRows = NDArray[np.float32]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
-Block = tuple[int, IntArray]
 
 APPLIES_TO = (
     "it is for RandomForestClassifier and ExtraTreesClassifier of scikit-learn 1.9 or later with "
     "bootstrap=True, max_samples none or an integer, and class weights that no candidate changes"
 )
-_CANDIDATES = 100
-"""Scored together: the trees that they share are fitted once per block."""
 _ROLE = 0x706C616E
 """Keeps the plan's random numbers apart from those that scikit-learn takes from the same seed."""
 
@@ -112,35 +108,11 @@ def score_refits(
     forest = clone(classifier).set_params(n_jobs=1, oob_score=False)
     if forest.random_state is None:  # all blocks need the same forest
         forest.set_params(random_state=int(np.random.randint(2**31 - 1)))
-    blocks = _blocks(masks, scorer)
     shared = (forest, X, y, masks, scorer, weights)
-    what = f"refits of {type(classifier).__name__}"
-    base, after = np.empty(len(masks)), np.full(masks.shape, np.nan)
-    for (subset, candidates), (before, scores) in zip(
-        blocks, run_blocks(_score_block, shared, blocks, what), strict=True
-    ):
-        base[subset] = before
-        after[subset, candidates] = scores
-    return base, after
-
-
-def _blocks(masks: BoolArray, scorer: Scorer) -> list[Block]:
-    """Pairs (subset, some of its candidates); a subset without candidates has one, too."""
     # probabilities of every class, and the prediction
-    bytes_each = max(1, len(scorer.y) * (scorer.n_classes + 1) * 8)
-    fitting = current().memory // (n_processes() * bytes_each)
-    # several processes share the candidates of few subsets
-    shares = -(-4 * n_processes() // max(1, len(masks)))
-    found: list[Block] = []
-    for subset, mask in enumerate(masks):
-        candidates = np.flatnonzero(~mask)
-        wanted = min(_CANDIDATES, fitting)
-        if n_processes() > 1:
-            wanted = min(wanted, -(-len(candidates) // shares))
-        size = max(1, wanted)
-        starts = range(0, max(1, len(candidates)), size)
-        found += [(subset, candidates[start : start + size]) for start in starts]
-    return found
+    bytes_each = len(scorer.y) * (scorer.n_classes + 1) * 8
+    what = f"refits of {type(classifier).__name__}"
+    return score_blocks(_score_block, shared, masks, bytes_each, what)
 
 
 def _score_block(

@@ -67,8 +67,8 @@ class Lal(Options):
     min_leaf: Count = 5
     seed: Seed = 0
 
-    USE: ClassVar[tuple[str, ...]] = ("ties", "beyond")
-    """Options of the acquisition alone; all others shape the regressor."""
+    ACQUISITION_OPTIONS: ClassVar[tuple[str, ...]] = ("ties", "beyond")
+    """All others shape the regressor."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -163,7 +163,7 @@ class LalIterative(Lal):
             combinations the one with the largest out-of-bag R² is taken.
     """
 
-    USE: ClassVar[tuple[str, ...]] = ("beyond",)
+    ACQUISITION_OPTIONS: ClassVar[tuple[str, ...]] = ("beyond",)
 
     step_trees: tuple[Count, ...] | list[Count] = (500,)
     step_depths: tuple[Count, ...] | list[Count] = (10,)

@@ -87,7 +87,8 @@ def states(
     chosen = slice(None) if places is None else places
     everything = "mean_deviation" in names and mean_over == "pool"
     seen = rows if everything else rows[chosen]
-    probability, deviation = _said(classifier, seen, n_classes, positive)
+    forest = _forest_of(classifier) if names == FOREST else None
+    probability, deviation = _said(classifier, forest, seen, n_classes, positive)
     columns: dict[str, Any] = {
         "probability": probability,
         "share": float((np.asarray(y_annotated) != positive).mean()),
@@ -95,8 +96,8 @@ def states(
     }
     if "mean_deviation" in names:
         columns |= {"deviation": deviation, "mean_deviation": float(deviation.mean())}
-    if names == FOREST:
-        columns |= _forest_columns(classifier)
+    if forest is not None:
+        columns |= _forest_columns(classifier, forest)
     found = np.empty((len(seen), len(names)))
     for place, name in enumerate(names):
         found[:, place] = columns[name]
@@ -104,16 +105,16 @@ def states(
 
 
 def _said(
-    classifier: Any, X: NDArray[Any], n_classes: int, positive: int
+    classifier: Any, forest: Forest | None, X: NDArray[Any], n_classes: int, positive: int
 ) -> tuple[FloatArray, FloatArray]:
     """(n,) probability of a class and (n,) deviation; NaN where there is none."""
     from lalbench import classifiers
 
     labels = [int(label) for label in classifier.classes_]
-    if _is_forest(classifier):
+    if forest is not None:
         if positive not in labels:
             return np.zeros(len(X)), np.zeros(len(X))
-        return _forest_of(classifier).mean_and_deviation(X, labels.index(positive))
+        return forest.mean_and_deviation(X, labels.index(positive))
     probability = classifiers.probabilities(classifier, X, n_classes)[:, positive]
     if columns_of(classifier) == GAUSSIAN_PROCESS:
         _, variance = classifier.latent_mean_and_variance(X)
@@ -121,7 +122,7 @@ def _said(
     return probability, np.full(len(X), np.nan)
 
 
-def _forest_columns(classifier: Any) -> dict[str, float]:
+def _forest_columns(classifier: Any, forest: Forest) -> dict[str, float]:
     importances = np.asarray(classifier.feature_importances_)
     if not hasattr(classifier, "oob_score_"):
         from lalbench.errors import UserError
@@ -134,7 +135,7 @@ def _forest_columns(classifier: Any) -> dict[str, float]:
     return {
         "out_of_bag": float(classifier.oob_score_),
         "importance_spread": float(np.std(importances / len(importances))),
-        "depth": float(_forest_of(classifier).depths().mean()),
+        "depth": float(forest.depths().mean()),
     }
 
 
