@@ -5,7 +5,6 @@ Everything here is plain data: names are checked against the registries in :mod:
 
 from __future__ import annotations
 
-import importlib
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -105,6 +104,12 @@ class DatasetSpec(_Labelled):
     options: dict[str, Any] = Field(
         default_factory=dict,
         description="Options of a generator, for example n, or of a folder of images.",
+    )
+    draws: int | None = Field(
+        default=None,
+        ge=1,
+        le=10_000,
+        description="Draws of a generator; data seed s takes number s modulo draws.",
     )
     sizes: Sizes | None = Field(default=None, description="Sizes for this data set alone.")
 
@@ -377,23 +382,3 @@ class Study(_Model):
 def _label(entry: Any) -> str:
     """What an entry of a study is called in the results; a setting has only its name."""
     return str(entry.name if isinstance(entry, SettingSpec) else entry.label)
-
-
-def import_object(path: str, key: str) -> Any:
-    """The object at ``package.module:Name`` (or ``package.module.Name``).
-
-    Raises:
-        UserError: the module or the name does not exist; ``key`` says where the path stands.
-    """
-    module_name, _, name = path.partition(":") if ":" in path else path.rpartition(".")
-    if not module_name or not name:
-        raise UserError(key, f'"{path}" is no import path', "write package.module:Name")
-    try:
-        module = importlib.import_module(module_name)
-    except ImportError as error:
-        raise UserError(
-            key, f'cannot import "{module_name}" ({error})', "install it or correct the path"
-        ) from error
-    if not hasattr(module, name):
-        raise UserError(key, f'"{module_name}" has no "{name}"', "correct the name after the colon")
-    return getattr(module, name)

@@ -297,7 +297,7 @@ def stage_code(study: Study, stage: Stage, **labels: str) -> str:
 
 
 def _module(path: str) -> str:
-    """The module of an import path, as :func:`lalbench.config.import_object` reads it."""
+    """The module of an import path, as :func:`lalbench.imports.import_object` reads it."""
     return path.partition(":")[0] if ":" in path else path.rpartition(".")[0]
 
 

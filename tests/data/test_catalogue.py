@@ -251,3 +251,30 @@ def test_declared_shapes_of_images(name: str, mirror: Path) -> None:
         assert shape is None or found.X.shape[1:] == shape
     elif name == "cifar10":
         assert shape == (32, 32, 3)
+
+
+@pytest.mark.parametrize("name", ["gaussian_clouds", "checkerboard_4x4", "waveform_generator"])
+def test_a_draw_is_what_its_seed_gives_alone(name: str) -> None:
+    spec = DatasetSpec(name=name, options={"n": 60, "seed": 5}, draws=3)
+    stack = data.load(spec)
+    for place, seed in enumerate((5, 6, 7)):
+        alone = data.load(DatasetSpec(name=name, options={"n": 60, "seed": seed}))
+        assert stack.drawn(place).source_hash == stack.drawn(place + 3).source_hash
+        assert stack.drawn(place).source_hash == alone.source_hash
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        (DatasetSpec(name="digits", draws=2), '"digits" is no generator; remove it'),
+        (DatasetSpec(name="mine", path="a.csv", target="y", draws=2), "belongs to generators"),
+        (DatasetSpec(name="splice", draws=2), "is no generator"),
+        (
+            DatasetSpec(name="gaussian_clouds", options={"seed": 2**32 - 2}, draws=3),
+            "use a smaller seed",
+        ),
+    ],
+)
+def test_draws_that_cannot_be_had(spec: DatasetSpec, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        data.check(spec)

@@ -266,3 +266,26 @@ def test_damaged_images_are_noticed_at_every_length_and_byte(tmp_path: Path) -> 
         path.write_bytes(content[:at] + bytes([content[at] ^ 0x41]) + content[at + 1 :])
         with pytest.raises(CorruptFileError, match=r"toy\.npz.*delete it and run again"):
             Dataset.load(path)
+
+
+def test_a_data_seed_takes_one_draw(tmp_path: Path) -> None:
+    X = np.arange(12.0).reshape(6, 2)
+    draw, mask = np.array([0, 0, 1, 1, 1, 2]), np.array([0, 1, 1, 0, 0, 1], dtype=bool)
+    stack = make(X, test_mask=mask, draw=draw)
+    stack.save(tmp_path / "stack.npz")
+    for each in (stack, Dataset.load(tmp_path / "stack.npz")):
+        for data_seed, rows in ((0, [0, 1]), (4, [2, 3, 4]), (5, [5]), (300, [0, 1])):
+            one = each.drawn(data_seed)
+            assert one.draw is None
+            np.testing.assert_array_equal(one.X, X[rows])
+            np.testing.assert_array_equal(one.y, stack.y[rows])
+            np.testing.assert_array_equal(one.test_mask, mask[rows])
+    assert stack.source_hash != make(X, test_mask=mask).source_hash
+    whole = make(X)
+    assert whole.drawn(7) is whole
+
+
+@pytest.mark.parametrize("draw", [[0, 0, 2], [1, 1, 2], [0, 1, 0], [0, 1]])
+def test_draws_are_numbered_without_gaps(draw: list[int]) -> None:
+    with pytest.raises(ValueError, match="draw must be"):
+        make(np.zeros((3, 1)), draw=np.array(draw))

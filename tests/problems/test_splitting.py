@@ -151,7 +151,6 @@ def test_test_rows_come_from_the_given_test_partition_alone():
             "sizes.test",
             'no row of class "c1"',
         ),
-        ([92, 8], {"test": 30, "reward": 30, "annotated": 4}, "sizes.annotated", "no row of class"),
     ],
 )
 def test_sizes_that_cannot_be_had_are_refused(counts, sizes, key, words):
@@ -210,3 +209,32 @@ def test_sizes_of_the_test_set_that_fit():
     assert Sizes(test=2, reward=0).reward == 0
     with pytest.raises(ValidationError):
         Sizes(reward=-1)
+
+
+@settings(max_examples=60)
+@given(st.integers(4, 300), st.integers(2, 40), st.integers(3, 12), st.integers(0, 99))
+def test_every_class_begins_with_a_point(common, rare, size, seed):
+    kept = np.random.default_rng(seed).permutation(common + 3 * rare)
+    y = np.repeat([0, 1, 2, 0, 1, 2], [common, rare, 2 * rare, 5, 5, 5])
+    wanted = min(size, len(kept) - 3)
+    test = np.arange(len(kept), len(y))
+    parts = _split(y, Sizes(test="all", reward=0, annotated=wanted), kept, test, seed, classes=3)
+    assert len(parts.annotated) == wanted
+    assert np.bincount(y[parts.annotated], minlength=3).min() >= 1
+    assert sorted([*parts.annotated, *parts.pool]) == sorted(kept)
+
+
+def test_the_points_of_a_class_that_was_left_out_are_equally_likely():
+    # a fortieth of two points rounds to none; the four points of class 1 come equally often
+    y = np.repeat([0, 1, 0, 1], [156, 4, 5, 5])
+    sizes, kept, test = (
+        Sizes(test="all", reward=0, annotated=2),
+        np.arange(160),
+        np.arange(160, 170),
+    )
+    found = [_split(y, sizes, kept, test, seed).annotated for seed in range(800)]
+    rare = np.concatenate([rows[y[rows] == 1] for rows in found])
+    assert len(rare) == 800
+    counts = np.bincount(rare - 156, minlength=4)
+    # variance of a binomial share: five standard errors of 200
+    assert np.abs(counts - 200).max() < 5 * np.sqrt(800 * 0.25 * 0.75)

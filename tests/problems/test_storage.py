@@ -7,7 +7,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from lalbench.config import ObjectiveSpec, Sizes
+from lalbench import data
+from lalbench.config import DatasetSpec, ObjectiveSpec, Sizes
 from lalbench.data.dataset import Dataset
 from lalbench.errors import CorruptFileError, UserError
 from lalbench.problems import Problem, build_problem, load_problem, save_problems
@@ -139,3 +140,25 @@ def test_changed_rows_are_noticed(tmp_path, table, problems, change):
     with pytest.raises(CorruptFileError, match=r"a\.npz.*delete it"):
         load_problem(path, table, 0, 0)
     assert_equal(load_problem(path, table, 1, 10), problems[2])
+
+
+def test_a_problem_of_draws_is_that_of_its_draw(tmp_path):
+    spec = DatasetSpec(name="gaussian_clouds", options={"n": 60, "n_test": 50}, draws=3)
+    stack = data.load(spec)
+    sizes = {"test": "all", "reward": 0, "annotated": 2}
+    made = [
+        build_problem(stack, "natural", data_seed=seed, seed=seed, sizes=sizes)
+        for seed in (1, 2, 4)
+    ]
+    save_problems(tmp_path / "problems.npz", made)
+    for problem in made:
+        options = spec.options | {"seed": problem.seed % 3}
+        alone = DatasetSpec(name="gaussian_clouds", options=options)
+        same = build_problem(
+            alone, "natural", data_seed=problem.data_seed, seed=problem.seed, sizes=sizes
+        )
+        assert_equal(problem, dataclasses.replace(same, source=problem.source))
+        seeds = (problem.data_seed, problem.seed)
+        loaded = load_problem(tmp_path / "problems.npz", stack, *seeds)
+        assert_equal(problem, dataclasses.replace(loaded, source=problem.source))
+    assert made[0].source_hash == made[2].source_hash != made[1].source_hash

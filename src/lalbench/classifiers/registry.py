@@ -8,8 +8,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from lalbench import protocols
-from lalbench.config import import_object
 from lalbench.errors import UserError, suggest
+from lalbench.imports import import_object
 
 if TYPE_CHECKING:
     from lalbench.config import ClassifierSpec

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from lalbench.config import DatasetSpec
 from lalbench.data import catalogue
 from lalbench.data.catalogue import CATALOGUE, names
 from lalbench.data.dataset import Dataset
 from lalbench.data.fetch import fetch as fetch_file
-from lalbench.data.table import check_relabel, to_dataset
+from lalbench.data.table import check_relabel, stacked, to_dataset
 from lalbench.errors import UserError
 
 __all__ = ["CATALOGUE", "Dataset", "check", "holds_images", "input_files", "load", "names"]
@@ -43,9 +44,14 @@ def load(
         table, where = read_user_file(spec.path, spec.format, str(spec.target)), spec.path
     else:
         entry = catalogue.get(spec.name)
-        options = entry.complete_options(spec.options)
+        options = _options(spec)
         paths = tuple(fetch_file(file, mirrors=mirrors, cache=cache) for file in entry.files)
-        table, where = entry.reader(paths, options), entry.name
+        if spec.draws is None:
+            table = entry.reader(paths, options)
+        else:
+            seeds = range(options["seed"], options["seed"] + spec.draws)
+            table = stacked([entry.reader(paths, {**options, "seed": seed}) for seed in seeds])
+        where = entry.name
     return to_dataset(table, spec.label, spec.relabel, where)
 
 
@@ -59,7 +65,7 @@ def check(spec: DatasetSpec | str) -> None:
     if spec.relabel is not None:
         check_relabel(spec.relabel)
     if spec.path is None:
-        catalogue.get(spec.name).complete_options(spec.options)
+        _options(spec)
         return
     if spec.format == "images":
         from lalbench.data.image_folder import check_image_folder
@@ -98,7 +104,20 @@ def _spec(spec: DatasetSpec | str) -> DatasetSpec:
     return DatasetSpec(name=catalogue.get(spec).name) if isinstance(spec, str) else spec
 
 
+def _options(spec: DatasetSpec) -> dict[str, Any]:
+    """Complete options of a set of the catalogue; :class:`UserError` for what does not fit."""
+    entry = catalogue.get(spec.name)
+    options = entry.complete_options(spec.options)
+    if spec.draws is not None and not entry.is_generator:
+        raise UserError("draws", f'"{spec.name}" is no generator', "remove it")
+    if spec.draws is not None and options["seed"] + spec.draws > 2**32:
+        raise UserError("draws", "the last draw has a seed above 2³² - 1", "use a smaller seed")
+    return options
+
+
 def _no_options(spec: DatasetSpec) -> None:
+    if spec.draws is not None:
+        raise UserError("draws", "belongs to generators of the catalogue", "remove it")
     if spec.options:
         key = next(iter(spec.options))
         raise UserError("options", f'a file has no option "{key}"', "remove it")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -30,6 +30,8 @@ class Dataset:
         feature_names: (d,) names of the columns; x0, x1, … where there are none, as for images,
             whose columns are those of :meth:`features`.
         test_mask: (n,) bool, True for rows of a given test partition; None without one.
+        draw: (n,) int64 number of the draw of a generator that a row belongs to, ascending; None
+            where all rows are one.
 
     Raises:
         ValueError: shapes, types or values that do not fit together.
@@ -41,9 +43,10 @@ class Dataset:
     class_names: tuple[str, ...]
     feature_names: tuple[str, ...] = ()
     test_mask: NDArray[np.bool_] | None = None
+    draw: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
-        for key in ("X", "y", "test_mask"):
+        for key in ("X", "y", "test_mask", "draw"):
             if getattr(self, key) is not None:
                 object.__setattr__(self, key, _read_only(getattr(self, key)))
         self._check()
@@ -67,8 +70,19 @@ class Dataset:
 
     @cached_property
     def source_hash(self) -> str:
-        """sha256 over type, shape and bytes of X, y and test_mask."""
-        return files.array_digest(self.X, self.y, self.test_mask)
+        """sha256 over type, shape and bytes of X, y, test_mask and, if there is one, draw."""
+        draws = () if self.draw is None else (self.draw,)
+        return files.array_digest(self.X, self.y, self.test_mask, *draws)
+
+    def drawn(self, data_seed: int) -> Dataset:
+        """The rows of the draw that a data seed takes: its remainder; itself without draws."""
+        if self.draw is None:
+            return self
+        number = data_seed % (int(self.draw[-1]) + 1)
+        first, last = np.searchsorted(self.draw, [number, number + 1])
+        rows = slice(int(first), int(last))
+        mask = None if self.test_mask is None else self.test_mask[rows]
+        return replace(self, X=self.X[rows], y=self.y[rows], test_mask=mask, draw=None)
 
     def features(self, rows: NDArray[Any] | slice) -> NDArray[np.float64]:
         """(n_rows, d) float64 copy of some rows, as a classifier of tables takes them.
@@ -95,8 +109,9 @@ class Dataset:
         }
         if not self.is_images:
             arrays["feature_names"] = np.array(self.feature_names, dtype=str)
-        if self.test_mask is not None:
-            arrays["test_mask"] = self.test_mask
+        for key in ("test_mask", "draw"):
+            if getattr(self, key) is not None:
+                arrays[key] = getattr(self, key)
         files.write_npz(path, arrays, stored=("X",) if self.is_images else ())
 
     @classmethod
@@ -116,6 +131,7 @@ class Dataset:
                 class_names=tuple(str(name) for name in content["class_names"]),
                 feature_names=tuple(str(name) for name in content.get("feature_names", ())),
                 test_mask=content.get("test_mask"),
+                draw=content.get("draw"),
             )
             saved = str(content["source_hash"])
         except (KeyError, TypeError, ValueError) as error:
@@ -144,6 +160,14 @@ class Dataset:
         mask = self.test_mask
         if mask is not None and (mask.dtype != np.bool_ or mask.shape != (n,)):
             raise ValueError(f"test_mask must be ({n},) bool, not {mask.shape} {mask.dtype}")
+        draw = self.draw
+        if draw is not None and (
+            draw.dtype != np.int64
+            or draw.shape != (n,)
+            or not np.array_equal(np.unique(draw), np.arange(draw[-1] + 1))
+            or (np.diff(draw) < 0).any()
+        ):
+            raise ValueError(f"draw must be ({n},) int64, ascending from 0 without gaps")
 
 
 def numbered(n_features: int) -> tuple[str, ...]:

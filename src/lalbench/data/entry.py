@@ -45,6 +45,11 @@ class Entry:
     options: Mapping[str, Any] = field(default_factory=dict)
     check: Callable[[Mapping[str, Any]], None] = _accept
 
+    @property
+    def is_generator(self) -> bool:
+        """Whether another ``seed`` among its options draws other data."""
+        return not self.files and "seed" in self.options and "path" not in self.options
+
     def complete_options(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """``given`` with defaults filled in.
 

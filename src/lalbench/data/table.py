@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ class Table:
         feature_names: (d,); none for images.
         class_names: names of the labels 0 … C-1 where the source names them, else None.
         test_mask: (n,) bool, rows of a given test partition, or None.
+        draw: (n,) int64 number of the draw that a row belongs to, or None.
     """
 
     X: NDArray[np.float64] | NDArray[np.uint8]
@@ -32,6 +33,20 @@ class Table:
     feature_names: tuple[str, ...] = ()
     class_names: tuple[str, ...] | None = None
     test_mask: NDArray[np.bool_] | None = None
+    draw: NDArray[np.int64] | None = None
+
+
+def stacked(tables: Sequence[Table]) -> Table:
+    """Several draws of one generator as one table."""
+    first = tables[0]
+    masks = [table.test_mask for table in tables if table.test_mask is not None]
+    return replace(
+        first,
+        X=np.concatenate([table.X for table in tables]),
+        labels=np.concatenate([table.labels for table in tables]),
+        test_mask=np.concatenate(masks) if masks else None,
+        draw=np.repeat(np.arange(len(tables)), [len(table.labels) for table in tables]),
+    )
 
 
 def to_dataset(table: Table, name: str, relabel: Relabel | None, where: str) -> Dataset:
@@ -74,6 +89,7 @@ def to_dataset(table: Table, name: str, relabel: Relabel | None, where: str) -> 
         class_names=shown,
         feature_names=table.feature_names,
         test_mask=None if table.test_mask is None else table.test_mask[kept],
+        draw=None if table.draw is None else table.draw[kept],
     )
 
 

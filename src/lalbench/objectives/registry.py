@@ -127,7 +127,7 @@ def _check_options(name: str, kind: type[Objective], options: Mapping[str, Any])
 
 
 def _from_path(path: str, options: Mapping[str, Any]) -> Objective:
-    from lalbench.config import import_object
+    from lalbench.imports import import_object
 
     function = import_object(path, "objective")
     if not callable(function):

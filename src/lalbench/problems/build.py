@@ -62,7 +62,7 @@ def build_problem(
         UserError: the data set, setting, sizes or seeds cannot be used, or not together.
         DownloadError: the data cannot be had.
     """
-    source = _dataset(dataset, mirror)
+    source = _dataset(dataset, mirror).drawn(_seed("data_seed", data_seed))
     rules = protocols.get(protocol) if isinstance(protocol, str) else protocol
     spec = resolve_setting(setting)
     counts = _natural_counts(source)

@@ -147,7 +147,7 @@ class Splitter:
         reward = kept[:0]
         if sizes.reward:
             rest, reward = self._draw(rest, sizes.reward, seeds.reward, "reward")
-        annotated, pool = self._draw(rest, sizes.annotated, seeds.annotated, "annotated", True)
+        annotated, pool = self._draw_annotated(rest)
         if sizes.pool is not None and sizes.pool != len(pool):
             pool = self._draw(pool, sizes.pool, seeds.pool, "pool", True)[0]
         self._check_classes("test", test)
@@ -168,6 +168,22 @@ class Splitter:
         wanted = {"train_size" if first else "test_size": size}
         one, other = train_test_split(rows, **wanted, random_state=seed, stratify=self._y[rows])
         return one, other
+
+    def _draw_annotated(self, rows: IntArray) -> tuple[IntArray, IntArray]:
+        """Annotated set and pool; a class that the draw left out gets one random point.
+
+        Few points of a rare class round to none: a classifier cannot begin with that.
+        """
+        seed = self._seeds.annotated
+        annotated, pool = self._draw(rows, self._sizes.annotated, seed, "annotated", True)
+        rng = np.random.RandomState(seed)
+        counts = np.bincount(self._y[annotated], minlength=len(self._names))
+        for label in np.flatnonzero(counts == 0):
+            most = int(np.bincount(self._y[annotated]).argmax())
+            out = rng.choice(np.flatnonzero(self._y[annotated] == most))
+            new = rng.choice(np.flatnonzero(self._y[pool] == label))
+            annotated[out], pool[new] = pool[new], annotated[out]
+        return annotated, pool
 
     def _n_test(self, kept_test: IntArray | None) -> int:
         if self._sizes.test != "all":

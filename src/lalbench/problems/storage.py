@@ -77,7 +77,8 @@ def load_problem(
 
     Args:
         path: the file.
-        dataset: the data set that the problems were made from.
+        dataset: the data set that the problems were made from; of several draws the one of the data
+            seed is taken.
         data_seed: which problem.
         seed: which problem.
         objective: replaces the objective that was saved.
@@ -86,6 +87,7 @@ def load_problem(
         CorruptFileError: the file is missing, damaged, or does not fit its own hash.
         UserError: the file holds no such problem, or was made from other data.
     """
+    dataset = dataset.drawn(data_seed)
     prefix = _prefix(data_seed, seed)
     content = files.read_npz(path, prefix)
     if not content:

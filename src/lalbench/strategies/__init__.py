@@ -121,7 +121,7 @@ def module_of(spec: StrategySpec | str) -> str:
 
 
 def _from_path(path: str, options: Mapping[str, Any]) -> Strategy:
-    from lalbench.config import import_object
+    from lalbench.imports import import_object
 
     if path.partition(".")[0] == "skactiveml":
         from lalbench.strategies.scikit_activeml import require_scikit_activeml
