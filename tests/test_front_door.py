@@ -8,6 +8,7 @@ import sys
 import pytest
 
 NAMES = [
+    "ActiveLearner",
     "load_study",
     "build_problem",
     "run_trial",

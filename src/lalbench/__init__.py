@@ -1,9 +1,9 @@
 """Learn how to choose labels, and compare pool-based active-learning strategies fairly.
 
-The front door: :func:`load_study`, :func:`build_problem`, :func:`run_trial`,
-``lalbench.strategies.get``, ``lalbench.oracle.improvements``, ``lalbench.objectives.Scorer`` and
-``lalbench.learners.neural_process.AttentiveNeuralProcess``. Everything is imported on first use, so
-that ``import lalbench`` takes milliseconds.
+The front door: :class:`ActiveLearner`, :func:`load_study`, :func:`build_problem`,
+:func:`run_trial`, ``lalbench.strategies.get``, ``lalbench.oracle.improvements``,
+``lalbench.objectives.Scorer`` and ``lalbench.learners.neural_process.AttentiveNeuralProcess``.
+Everything is imported on first use, so that ``import lalbench`` takes milliseconds.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 __all__ = [
+    "ActiveLearner",
     "__version__",
     "build_problem",
     "load_study",
@@ -21,6 +22,7 @@ __all__ = [
 ]
 
 _FUNCTIONS = {
+    "ActiveLearner": "lalbench.active_learner",
     "build_problem": "lalbench.problems",
     "load_study": "lalbench.study",
     "run_trial": "lalbench.trials",
@@ -43,6 +45,7 @@ _MODULES = (
 )
 
 if TYPE_CHECKING:
+    from lalbench.active_learner import ActiveLearner
     from lalbench.problems import build_problem
     from lalbench.study import load_study
     from lalbench.trials import run_trial

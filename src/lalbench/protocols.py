@@ -82,6 +82,7 @@ PUBLISHED = Protocol(
             "step_features": [3, 5, 7],
             **_LAL,
         },
+        "lal_warm_start": {"trees": 2000, "repetitions": 500, **_LAL},
         "oracle": _LAST,
         "reward_oracle": _LAST,
         "neural_process": {

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-from lalbench import classifiers
+from lalbench import classifiers, objectives
 from lalbench.classifiers.networks.signals import Signals
 from lalbench.data.images import Images
 from lalbench.objectives import Scorer
@@ -100,6 +100,7 @@ def _make_state(
         new_classifier=new_classifier,
         reward_scorer=Scorer(*_draw(rng, 40, n_classes), weights),
         test_scorer=Scorer(*_draw(rng, 60, n_classes), weights),
+        objective=objectives.get("weighted_accuracy"),
         labels=LabelOracle(y_pool),
     )
 

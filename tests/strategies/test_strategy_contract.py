@@ -32,6 +32,7 @@ QUICK = {
     "neural_process": {"n_simulations": 6, "epochs": 1},
     "lal_independent": {"repetitions": 3, "last_size": 4, "trees": 5, "max_depth": 8},
     "lal_iterative": {"repetitions": 3, "last_size": 4, "trees": 5, "step_trees": [5]},
+    "lal_warm_start": {"repetitions": 2, "candidates": 4, "trees": 5},
     "vaal": {"epochs": 1, "width": 1 / 64, "batch_size": 8, "latent": 4},
     "uncertain_gcn": {"epochs": 20, "hidden": 16},
     "core_gcn": {"epochs": 20, "hidden": 16},
@@ -42,6 +43,7 @@ ADAPTED += ["skactiveml.pool:TypiClust"]
 FEATURES = {
     "lal_independent",
     "lal_iterative",
+    "lal_warm_start",
     "neural_process",
     "oracle",
     "reward_oracle",

@@ -46,8 +46,6 @@ def episodes(study: Study, inputs: Inputs, output: Path) -> None:
 
 def learn(study: Study, inputs: Inputs, episodes_file: Path, output: Path) -> None:
     """Trains the strategies of step 1 on their episodes, on a GPU the whole block at once."""
-    from lalbench.episodes import Episodes
-
     known = files.read_npz(episodes_file)
     found: dict[str, NDArray[Any]] = {}
     with computing(study) as compute:
@@ -55,7 +53,10 @@ def learn(study: Study, inputs: Inputs, episodes_file: Path, output: Path) -> No
             learned = trials.fit_learners(
                 chunk[0].strategy,
                 [start.state for start in chunk],
-                [Episodes.from_arrays(select_pair(known, start.problem)) for start in chunk],
+                [
+                    start.strategy.episodes_from_arrays(select_pair(known, start.problem))
+                    for start in chunk
+                ],
                 [start.streams for start in chunk],
                 step=1,
             )

@@ -7,8 +7,7 @@ from typing import Any
 
 from lalbench import classifiers, files, pretraining, protocols, strategies
 from lalbench.config import Study
-from lalbench.learners.lal import RegressionData, Regressor, fit_regressor, search
-from lalbench.seeds import Streams
+from lalbench.learners.lal import RegressionData, Regressor
 from lalbench.stages.inputs import computing
 
 
@@ -29,17 +28,14 @@ def rows(study: Study, key: str, part: str, steps: list[Path], output: Path) -> 
 def step(study: Study, key: str, size: int, parts: list[Path], output: Path) -> None:
     """Fits the regressor that chooses at annotated sets of one size."""
     _, strategy = _strategy(study, key)
-    data = _data(parts).without("size")
-    seed = Streams(strategy.seed, 0).integer("learner", step=size, name="lal")
-    found = search(data, strategy.step_grid(), seed, study.compute.processes)
+    found = strategy.step_regressor(_data(parts), size, study.compute.processes)
     files.write_npz(output, found.to_arrays())
 
 
 def regressor(study: Study, key: str, parts: list[Path], output: Path) -> None:
     """Fits the regressor that the strategy asks, on all rows."""
     _, strategy = _strategy(study, key)
-    seed = Streams(strategy.seed, 0).integer("learner", name="lal")
-    found = fit_regressor(_data(parts), strategy.regressor_options(), seed, study.compute.processes)
+    found = strategy.regressor(_data(parts), study.compute.processes)
     files.write_npz(output, found.to_arrays())
 
 

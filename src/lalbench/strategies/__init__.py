@@ -60,6 +60,7 @@ _REGISTRY: Mapping[str, str] = MappingProxyType(
         "neural_process": "lalbench.strategies.neural_process:NeuralProcess",
         "lal_independent": "lalbench.strategies.lal:LalIndependent",
         "lal_iterative": "lalbench.strategies.lal:LalIterative",
+        "lal_warm_start": "lalbench.strategies.lal:LalWarmStart",
         "oracle": "lalbench.strategies.oracle:Oracle",
         "reward_oracle": "lalbench.strategies.oracle:RewardOracle",
     }

@@ -17,7 +17,7 @@ from lalbench.errors import UserError
 if TYPE_CHECKING:
     from lalbench.classifiers.networks.signals import Signals
     from lalbench.data.images import Images
-    from lalbench.objectives import Scorer
+    from lalbench.objectives import Objective, Scorer
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -108,6 +108,7 @@ class LearningState:
         step: number of the acquisition step, from 1.
         new_classifier: returns an unfitted copy of the task classifier.
         reward_scorer: the study's objective on the reward set (``Need.REWARD_SET``), else None.
+        objective: the study's objective, with its rare class, or None outside a study.
         test_scorer: the study's objective on the test set (``Need.TEST_SET``), else None.
         labels: hidden pool labels (``Need.LABEL_ORACLE``), else None.
         learned: what the strategy's learner returned (``Need.LEARNED``, ``Need.PRETRAINED``), else
@@ -127,6 +128,7 @@ class LearningState:
     new_classifier: Callable[[], Any] | None = None
     reward_scorer: Scorer | None = None
     test_scorer: Scorer | None = None
+    objective: Objective | None = None
     labels: LabelOracle | None = None
     learned: Any = None
 

@@ -1,12 +1,13 @@
 """LAL: acquire the point whose label a learned regressor expects to help most.
 
 Konyushkova, Sznitman and Fua (2017). The regressor was learned on synthetic data before the study
-began and knows the state of the classifier, not the features of a point
-(:mod:`lalbench.learners.lal`).
+began (cold start), or on the initial annotated set (warm start). It knows the state of the
+classifier, not the features of a point (:mod:`lalbench.learners.lal`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -16,12 +17,19 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from lalbench.errors import UserError
+from lalbench.seeds import Streams
 from lalbench.strategies.base import FloatArray, LearningState, Need, Selection
 from lalbench.strategies.options import Options
 from lalbench.strategies.ties import Ranking, Ties
 
 if TYPE_CHECKING:
-    from lalbench.learners.lal import ColdStart, Regressor, RegressorOptions
+    from lalbench.learners.lal import (
+        ColdStart,
+        MonteCarlo,
+        RegressionData,
+        Regressor,
+        RegressorOptions,
+    )
 
 Count = Annotated[int, Field(ge=1)]
 Size = Annotated[int, Field(ge=2)]
@@ -40,8 +48,6 @@ class Lal(Options):
             has few different states, so ties are the rule.
         beyond: annotated sets larger than any in the regressor's data count as the largest there
             (``"clamp"``), or are left to its trees (``"extrapolate"``).
-        objective: whose improvements are learned: a name of :func:`lalbench.objectives.names`.
-        first_size, last_size: of the annotated sets in the data.
         repetitions: Q, annotated sets per size.
         candidates: M, labels tried per annotated set.
         mean_over: the points whose mean is the sixth column of the data: ``"pool"`` or
@@ -49,14 +55,10 @@ class Lal(Options):
         random_numbers: of the classifiers before and after: ``"common"`` or ``"independent"``.
         trees, max_depth, max_features, min_leaf: of the regressor
             (:class:`~lalbench.learners.lal.RegressorOptions`).
-        seed: of data and regressor.
     """
 
     ties: Ties = "random"
     beyond: Literal["clamp", "extrapolate"] = "clamp"
-    objective: str = "weighted_accuracy"
-    first_size: Size = 2
-    last_size: Size = 49
     repetitions: Count = 500
     candidates: Count = 10
     mean_over: Literal["pool", "candidates"] = "pool"
@@ -65,40 +67,12 @@ class Lal(Options):
     max_depth: Count = 40
     max_features: Count = 6
     min_leaf: Count = 5
-    seed: Seed = 0
 
-    ACQUISITION_OPTIONS: ClassVar[tuple[str, ...]] = ("ties", "beyond")
-    """All others shape the regressor."""
+    def monte_carlo(self, classifier: Any) -> MonteCarlo:
+        """How a state is turned into rows, for an unfitted task classifier."""
+        from lalbench.learners.lal import MonteCarlo
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.last_size < self.first_size:
-            raise UserError(
-                "last_size",
-                f"{self.last_size} is below first_size",
-                f"use {self.first_size} or more",
-            )
-
-    @property
-    def needs(self) -> frozenset[Need]:
-        """The regressor, and a classifier of features."""
-        return frozenset({Need.PRETRAINED, Need.FEATURES, Need.PROBABILITIES})
-
-    def collection(self, classifier: Any) -> ColdStart:
-        """The data of the regressor for an unfitted task classifier."""
-        from lalbench.learners.lal import ColdStart, MonteCarlo
-
-        monte_carlo = MonteCarlo(classifier, self.candidates, self.mean_over, self.random_numbers)
-        ties: Literal["random", "first"] = "random" if self.ties == "random" else "first"
-        return ColdStart(
-            monte_carlo,
-            self.objective,
-            self.first_size,
-            self.last_size,
-            self.repetitions,
-            self.seed,
-            ties,
-        )
+        return MonteCarlo(classifier, self.candidates, self.mean_over, self.random_numbers)
 
     def regressor_options(self) -> RegressorOptions:
         """Of the regressor that the strategy asks."""
@@ -112,7 +86,7 @@ class Lal(Options):
         Raises:
             UserError: the state holds no regressor, or one for another kind of classifier.
         """
-        from lalbench.learners.lal import columns_of, states
+        from lalbench.learners.lal import columns_of, states, viewpoints
 
         regressor: Regressor | None = state.learned
         if regressor is None:
@@ -124,8 +98,7 @@ class Lal(Options):
                 f"{type(state.classifier).__name__}",
                 "train one for this classifier",
             )
-        # class 0 alone stands for a problem of two, as published
-        classes = range(state.n_classes) if state.n_classes > 2 else (0,)
+        classes = viewpoints(state.n_classes)
         total = np.zeros(state.n_pool)
         for label in classes:
             known = states(
@@ -150,12 +123,73 @@ class Lal(Options):
 
 
 @dataclass(frozen=True)
-class LalIndependent(Lal):
-    """LAL-independent: its data are random annotated sets (algorithm 2)."""
+class ColdStartLal(Lal):
+    """What the variants share whose data are synthetic: one regressor for all studies.
+
+    Attributes:
+        objective: whose improvements are learned: a name of :func:`lalbench.objectives.names`.
+        first_size, last_size: of the annotated sets in the data.
+        seed: of data and regressor.
+    """
+
+    objective: str = "weighted_accuracy"
+    first_size: Size = 2
+    last_size: Size = 49
+    seed: Seed = 0
+
+    ACQUISITION_OPTIONS: ClassVar[tuple[str, ...]] = ("ties", "beyond")
+    """All others shape the regressor."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.last_size < self.first_size:
+            raise UserError(
+                "last_size",
+                f"{self.last_size} is below first_size",
+                f"use {self.first_size} or more",
+            )
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        """The regressor, and a classifier of features."""
+        return frozenset({Need.PRETRAINED, Need.FEATURES, Need.PROBABILITIES})
+
+    def collection(self, classifier: Any) -> ColdStart:
+        """The data of the regressor for an unfitted task classifier."""
+        from lalbench.learners.lal import ColdStart
+
+        ties: Literal["random", "first"] = "random" if self.ties == "random" else "first"
+        return ColdStart(
+            self.monte_carlo(classifier),
+            self.objective,
+            self.first_size,
+            self.last_size,
+            self.repetitions,
+            self.seed,
+            ties,
+        )
+
+    def regressor(self, data: RegressionData, processes: int = 1) -> Regressor:
+        """What the strategy asks, learned from the rows of all sizes."""
+        from lalbench.learners.lal import fit_regressor
+
+        seed = Streams(self.seed, 0).integer("learner", name="lal")
+        return fit_regressor(data, self.regressor_options(), seed, processes)
 
 
 @dataclass(frozen=True)
-class LalIterative(Lal):
+class LalIndependent(ColdStartLal):
+    """LAL-independent: its data are random annotated sets (algorithm 2)."""
+
+    def pretrain(self, classifier: Any, processes: int = 1) -> Regressor:
+        """The regressor for an unfitted task classifier, as the workflow learns it in parts."""
+        collection = self.collection(classifier)
+        every = [(size, q) for size in collection.sizes for q in range(self.repetitions)]
+        return self.regressor(collection.independent(every), processes)
+
+
+@dataclass(frozen=True)
+class LalIterative(ColdStartLal):
     """LAL-iterative: annotated sets grow as regressors of smaller sizes choose (algorithm 3).
 
     Attributes:
@@ -174,3 +208,94 @@ class LalIterative(Lal):
         from lalbench.learners.lal import grid
 
         return grid(self.step_trees, self.step_depths, self.step_features, self.min_leaf)
+
+    def step_regressor(self, data: RegressionData, size: int, processes: int = 1) -> Regressor:
+        """What chooses at annotated sets of one size, learned from their rows."""
+        from lalbench.learners.lal import search
+
+        seed = Streams(self.seed, 0).integer("learner", step=size, name="lal")
+        return search(data.without("size"), self.step_grid(), seed, processes)
+
+    def pretrain(self, classifier: Any, processes: int = 1) -> Regressor:
+        """The regressor for an unfitted task classifier, as the workflow learns it in parts."""
+        from lalbench.learners.lal import RegressionData
+
+        collection = self.collection(classifier)
+        rows: list[RegressionData] = []
+        steps: dict[int, Regressor] = {}
+        for size in collection.sizes:
+            parts = [(size, q) for q in range(self.repetitions)]
+            rows.append(collection.iterative(parts, steps))
+            if size < self.last_size:
+                steps[size] = self.step_regressor(rows[-1], size, processes)
+        return self.regressor(RegressionData.joined(rows), processes)
+
+
+@dataclass(frozen=True)
+class LalWarmStart(Lal):
+    """LAL-independent, learned on the initial annotated set of the problem itself.
+
+    It sees no label but those, and learns the change of the study's objective, with the problem's
+    class weights.
+
+    Attributes:
+        repetitions: Q, annotated sets per size; the paper has 500.
+    """
+
+    repetitions: Count = 50
+
+    EPISODE_OPTIONS: ClassVar[tuple[str, ...]] = (
+        "repetitions",
+        "candidates",
+        "mean_over",
+        "random_numbers",
+    )
+    """All that the episodes depend on; the others shape regressor and acquisition."""
+
+    refit: ClassVar[str] = "once"
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        """The regressor, and a classifier of features that is refitted."""
+        needs = {Need.LEARNED, Need.CLASSIFIER, Need.FEATURES, Need.PROBABILITIES}
+        return frozenset(needs)
+
+    def simulate(self, state: LearningState, rng: Generator) -> RegressionData:
+        """Rows from random annotated sets inside the annotated set.
+
+        Raises:
+            UserError: too few annotated points (:meth:`lalbench.learners.lal.WarmStart.sizes`).
+        """
+        from lalbench.learners.lal import WarmStart
+
+        if state.new_classifier is None or state.objective is None:
+            raise UserError("state", "a warm start needs new_classifier and objective", "give both")
+        start = WarmStart(
+            self.monte_carlo(state.new_classifier()),
+            state.objective,
+            state.class_weights,
+            state.fit_weights,
+            self.repetitions,
+        )
+        return start.collect(state.X_annotated, state.y_annotated, rng)
+
+    def fit(self, state: LearningState, episodes: RegressionData, rng: Generator) -> Regressor:
+        """The regressor learned from the rows."""
+        from lalbench.learners.lal import fit_regressor
+
+        return fit_regressor(episodes, self.regressor_options(), int(rng.integers(2**31 - 1)))
+
+    def fit_many(
+        self,
+        states: Sequence[LearningState],
+        episodes: Sequence[RegressionData],
+        rngs: Sequence[Generator],
+    ) -> list[Regressor]:
+        """:meth:`fit` for several problems."""
+        return [self.fit(*parts) for parts in zip(states, episodes, rngs, strict=True)]
+
+    def episodes_from_arrays(self, arrays: dict[str, NDArray[Any]]) -> RegressionData:
+        """The inverse of ``RegressionData.to_arrays``."""
+        from lalbench.learners.lal import RegressionData
+
+        return RegressionData.from_arrays(arrays)

@@ -217,6 +217,12 @@ class NeuralProcess:
         ranking = Ranking.draw(self.ties, state.pool_ids, rng)
         return Selection(ranking.top(scores, budget), scores)
 
+    def episodes_from_arrays(self, arrays: dict[str, NDArray[Any]]) -> Episodes:
+        """The inverse of ``Episodes.to_arrays``."""
+        from lalbench.episodes import Episodes
+
+        return Episodes.from_arrays(arrays)
+
     def learned_from_arrays(self, arrays: dict[str, NDArray[Any]]) -> LearnedNeuralProcess:
         """The inverse of ``LearnedNeuralProcess.to_arrays``."""
         from lalbench.learners.neural_process import LearnedNeuralProcess

@@ -33,11 +33,13 @@ class Task:
         X: (n, d) float64 features.
         y: (n,) int64 labels 0 … n_classes - 1.
         scorer: the objective on other labelled points.
+        fit_weights: (n_classes,) float64 weights in training, or None.
     """
 
     X: FloatArray
     y: IntArray
     scorer: Scorer
+    fit_weights: FloatArray | None = None
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,8 @@ class MonteCarlo:
             rng: of the candidates and the classifiers.
 
         Returns:
-            min(M, n - tau) rows.
+            min(M, n - tau) rows; with more than two classes as many for each of
+            :func:`viewpoints`, one after the other, with the same improvements.
         """
         outside = np.ones(len(task.y), dtype=bool)
         outside[annotated] = False
@@ -128,17 +131,23 @@ class MonteCarlo:
         places = rng.choice(len(pool), size=min(self.candidates, len(pool)), replace=False)
         before = self.seeded(rng)
         n_classes = task.scorer.n_classes
-        fitted = classifiers.clone(before).fit(task.X[annotated], task.y[annotated])
-        found = states(
-            fitted,
-            task.y[annotated],
-            task.X[pool],
-            n_classes,
-            places=places,
-            mean_over=self.mean_over,
-        )
+        fitted = self._fit(classifiers.clone(before), task, annotated)
+        found = [
+            states(
+                fitted,
+                task.y[annotated],
+                task.X[pool],
+                n_classes,
+                positive=label,
+                places=places,
+                mean_over=self.mean_over,
+            )
+            for label in viewpoints(n_classes)
+        ]
         improvements = self._improvements(task, annotated, pool[places], before, rng)
-        return RegressionData(self.columns, found, improvements)
+        return RegressionData(
+            self.columns, np.concatenate(found), np.tile(improvements, len(found))
+        )
 
     def seeded(self, rng: Generator) -> Any:
         """An unfitted copy of the classifier with its next random state."""
@@ -156,14 +165,28 @@ class MonteCarlo:
         # tables on disk would cost more than the refits
         with using(cache=None):
             if self.random_numbers == "common":
-                refits = oracle.refit_scores(before, task.X[rows], task.y[rows], mask, task.scorer)
+                weights = None if task.fit_weights is None else task.fit_weights[task.y[rows]]
+                refits = oracle.refit_scores(
+                    before, task.X[rows], task.y[rows], mask, task.scorer, sample_weight=weights
+                )
                 return refits.improvements[0, len(annotated) :]
-            base = task.scorer(before.fit(task.X[annotated], task.y[annotated]))
+            base = task.scorer(self._fit(before, task, annotated))
             after = []
             for candidate in candidates:
-                grown = np.append(annotated, candidate)
-                after.append(task.scorer(self.seeded(rng).fit(task.X[grown], task.y[grown])))
+                grown = self._fit(self.seeded(rng), task, np.append(annotated, candidate))
+                after.append(task.scorer(grown))
             return np.array(after) - base
+
+    def _fit(self, classifier: Any, task: Task, rows: IntArray) -> Any:
+        return classifiers.fit(classifier, task.X[rows], task.y[rows], task.fit_weights)
+
+
+def viewpoints(n_classes: int) -> range:
+    """Classes whose states describe a candidate, each against all others.
+
+    Class 0 alone stands for a problem of two, as published; of more, each in turn.
+    """
+    return range(n_classes) if n_classes > 2 else range(1)
 
 
 def first_points(y: IntArray, rng: Generator) -> IntArray:

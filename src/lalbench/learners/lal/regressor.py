@@ -60,6 +60,11 @@ class Regressor:
     importances: FloatArray
     options: RegressorOptions
 
+    @property
+    def curve(self) -> tuple[float, ...]:
+        """Losses by epoch, as every learner has them; a forest has none."""
+        return ()
+
     def predict(self, states: FloatArray, beyond: Beyond = "clamp") -> FloatArray:
         """(m,) predicted improvements of (m, n_columns) states.
 

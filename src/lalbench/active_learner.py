@@ -1,0 +1,260 @@
+"""Strategies for one's own labelled points and pool, without a study."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from lalbench import classifiers, files, objectives, strategies
+from lalbench.errors import CorruptFileError, UserError
+from lalbench.objectives.scorer import check_weights
+from lalbench.problems.scaling import fit_per_feature
+from lalbench.seeds import Streams
+from lalbench.strategies.base import LearningState, Need, Selection, Strategy, check_needs
+
+if TYPE_CHECKING:
+    from lalbench.problems.scaling import Scaler
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+Labelled = tuple[ArrayLike, ArrayLike]
+
+
+class ActiveLearner:
+    """Chooses which points of a pool to label next.
+
+    >>> import numpy as np
+    >>> X, y = np.array([[0.0], [0.2], [1.0], [1.2]]), ["no", "no", "yes", "yes"]
+    >>> pool = np.array([[-1.0], [0.6], [2.0]])
+    >>> ActiveLearner("margin").select(X, y, pool).indices
+    array([1])
+
+    Args:
+        strategy: name of a strategy, or a strategy.
+        classifier: name of a classifier of features, or an unfitted scikit-learn classifier.
+        objective: what is to be improved (:func:`lalbench.objectives.get`).
+        classes: all labels that there are; by default those of the labelled points, sorted.
+        class_weights: (C,) weights of the classes in the objective, in the order of ``classes``;
+            default all 1.
+        fit_weights: (C,) weights of the classes in training; default none.
+        seed: of all random numbers.
+        **options: of the strategy.
+
+    Attributes:
+        learned: what the strategy learned, or None.
+
+    Raises:
+        UserError: an unknown name or option, or a strategy that a pool without labels cannot have.
+    """
+
+    def __init__(
+        self,
+        strategy: str | Strategy,
+        classifier: Any = "logistic_regression",
+        *,
+        objective: Any = "weighted_accuracy",
+        classes: Sequence[Any] | None = None,
+        class_weights: ArrayLike | None = None,
+        fit_weights: ArrayLike | None = None,
+        seed: int = 0,
+        **options: Any,
+    ) -> None:
+        self.strategy: Any = (
+            strategies.get(strategy, **options) if isinstance(strategy, str) else strategy
+        )
+        self._title = strategy if isinstance(strategy, str) else type(strategy).__name__
+        self._streams = Streams(seed, seed)
+        model_seed = self._streams.integer("model")
+        self.classifier = classifiers.get(classifier, seed=model_seed)
+        self._check_needs()
+        self._objective = objectives.get(objective)
+        self._classes = None if classes is None else np.array(classes)
+        self._class_weights, self._fit_weights = class_weights, fit_weights
+        self._scaler: Scaler | None = None
+        self.learned: Any = None
+
+    def learn(
+        self,
+        X: ArrayLike | None = None,
+        y: ArrayLike | None = None,
+        X_pool: ArrayLike | None = None,
+        *,
+        reward: Labelled | None = None,
+        processes: int = 1,
+    ) -> Self:
+        """Trains a learned strategy; others have nothing to learn.
+
+        Args:
+            X: (n, d) labelled points. Strategies of synthetic data (``lal_independent``,
+                ``lal_iterative``) need none; with their defaults they take minutes.
+            y: (n,) labels.
+            X_pool: (m, d) pool, where it is known: features are then scaled by it, too.
+            reward: other labelled points on which the objective is measured, for strategies that
+                need them (``neural_process``).
+            processes: of the learning on synthetic data.
+
+        Raises:
+            UserError: points or labels that do not fit, or too few to learn from.
+        """
+        if Need.PRETRAINED in self.strategy.needs:
+            self.learned = self.strategy.pretrain(self.classifier, processes)
+        elif Need.LEARNED in self.strategy.needs:
+            if X is None or y is None:
+                raise UserError(
+                    "learn", f"{self._title} learns from labelled points", "give X and y"
+                )
+            pool = np.asarray(X, dtype=np.float64)[:0] if X_pool is None else X_pool
+            state = self._state(X, y, pool, reward)
+            episodes = self.strategy.simulate(state, self._streams.generator("episodes"))
+            rng = self._streams.generator("learner")
+            self.learned = self.strategy.fit(state, episodes, rng)
+        return self
+
+    def select(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        X_pool: ArrayLike,
+        budget: int = 1,
+        *,
+        reward: Labelled | None = None,
+    ) -> Selection:
+        """The points to label next.
+
+        Args:
+            X: (n, d) labelled points.
+            y: (n,) labels.
+            X_pool: (m, d) pool.
+            budget: how many points are wanted.
+            reward: as in :meth:`learn`.
+
+        Returns:
+            ``indices``, (min(budget, m),) int64 positions in the pool, in order of choice, and
+            ``scores``, (m,) float64, larger is better, or None.
+
+        Raises:
+            UserError: points or labels that do not fit, or a strategy that has not learned yet.
+        """
+        needs = self.strategy.needs
+        if self.learned is None and needs & {Need.LEARNED, Need.PRETRAINED}:
+            raise UserError("select", f"{self._title} has not learned yet", "call learn first")
+        state = self._state(X, y, X_pool, reward)
+        rng = self._streams.generator("strategy", step=len(state.y_annotated))
+        selection: Selection = self.strategy.select(state, budget, rng)
+        return selection
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes what was learned as npz, atomically and without pickle."""
+        if self.learned is None:
+            raise UserError("save", f"{self._title} has learned nothing", "call learn first")
+        files.write_npz(path, self.learned.to_arrays())
+
+    def load(self, path: str | os.PathLike[str]) -> Self:
+        """Reads what :meth:`save` wrote for the same strategy.
+
+        Raises:
+            CorruptFileError: the file is missing, damaged, or of another strategy.
+        """
+        try:
+            self.learned = self.strategy.learned_from_arrays(files.read_npz(path))
+        except (AttributeError, KeyError) as error:
+            raise CorruptFileError(
+                f"{path}: not of the strategy {self._title} ({error}); learn again"
+            ) from error
+        return self
+
+    def _check_needs(self) -> None:
+        if classifiers.takes_images(self.classifier):
+            raise UserError(
+                "classifier",
+                f"{type(self.classifier).__name__} takes images, and an ActiveLearner features",
+                "choose another, or run a study",
+            )
+        if self.strategy.needs & {Need.LABEL_ORACLE, Need.TEST_SET}:
+            raise UserError(
+                "strategy",
+                f"{self._title} sees hidden labels, which a pool has not",
+                "choose another",
+            )
+        check_needs(self.strategy, self._title, network="", has_rewards=True)
+
+    def _state(
+        self, X: ArrayLike, y: ArrayLike, X_pool: ArrayLike, reward: Labelled | None
+    ) -> LearningState:
+        rows, pool = _matrix("X", X), _matrix("X_pool", X_pool)
+        if rows.shape[1] != pool.shape[1]:
+            raise UserError(
+                "X_pool",
+                f"{pool.shape[1]} features, and labelled points have {rows.shape[1]}",
+                "give the same features",
+            )
+        known = np.unique(np.asarray(y)) if self._classes is None else self._classes
+        labels = _labels(y, rows, known)
+        if self._scaler is None:
+            self._scaler = fit_per_feature(np.concatenate([rows, pool]))
+        rows, pool = self._scaler(rows), self._scaler(pool)
+        given = np.ones(len(known)) if self._class_weights is None else self._class_weights
+        weights = check_weights(given)
+        fit_weights = None if self._fit_weights is None else np.asarray(self._fit_weights)
+        fitted = classifiers.fit(classifiers.clone(self.classifier), rows, labels, fit_weights)
+        n, m = len(rows), len(pool)
+        return LearningState(
+            X_annotated=rows,
+            y_annotated=labels,
+            X_pool=pool,
+            n_classes=len(known),
+            classifier=fitted,
+            class_weights=weights,
+            fit_weights=fit_weights,
+            pool_ids=np.arange(n, n + m),
+            annotated_ids=np.arange(n),
+            new_classifier=lambda: classifiers.clone(self.classifier),
+            reward_scorer=self._reward_scorer(reward, known, weights),
+            objective=self._objective,
+            learned=self.learned,
+        )
+
+    def _reward_scorer(
+        self, reward: Labelled | None, known: NDArray[Any], weights: FloatArray
+    ) -> objectives.Scorer | None:
+        if Need.REWARD_SET not in self.strategy.needs:
+            return None
+        if reward is None:
+            raise UserError(
+                "reward",
+                f"{self._title} measures on labelled points that are not for training",
+                "give reward=(X, y)",
+            )
+        rows = _matrix("reward", reward[0])
+        assert self._scaler is not None  # of the state that is being made
+        labels = _labels(reward[1], rows, known)
+        return objectives.Scorer(self._scaler(rows), labels, weights, self._objective)
+
+
+def _labels(y: ArrayLike, rows: FloatArray, known: NDArray[Any]) -> IntArray:
+    """(n,) int64 numbers of the classes of (n,) labels."""
+    given = np.asarray(y)
+    if given.shape != (len(rows),):
+        raise UserError(
+            "y", f"shape {given.shape} for {len(rows)} points", "give one label per point"
+        )
+    places = {label: place for place, label in enumerate(known.tolist())}
+    if len(places) < 2:
+        raise UserError("y", f"one class only ({next(iter(places), None)!r})", "give two or more")
+    strange = sorted({label for label in given.tolist() if label not in places}, key=str)
+    if strange:
+        raise UserError("y", f"{strange[0]!r} is none of the classes", "name it in classes")
+    return np.array([places[label] for label in given.tolist()], dtype=np.int64)
+
+
+def _matrix(key: str, X: ArrayLike) -> FloatArray:
+    rows = np.asarray(X, dtype=np.float64)
+    if rows.ndim != 2 or not np.isfinite(rows).all():
+        raise UserError(
+            key, f"shape {rows.shape}, or numbers that are not finite", "give (n, d) finite rows"
+        )
+    return rows

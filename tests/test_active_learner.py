@@ -1,0 +1,133 @@
+"""One's own points: the same choices as in a study, and messages for what does not fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.ensemble import RandomForestClassifier
+
+from lalbench import ActiveLearner, classifiers, strategies
+from lalbench.errors import CorruptFileError, UserError
+from lalbench.strategies.base import Need
+
+FREE = [
+    name
+    for name in strategies.names()
+    if not strategies.get(name).needs
+    & {Need.LABEL_ORACLE, Need.TEST_SET, Need.LEARNED, Need.PRETRAINED}
+    and not strategies.get(name).needs & {Need.IMAGES, Need.PREDICTED_LOSSES}
+]
+QUICK = {"repetitions": 2, "candidates": 4, "trees": 10}
+
+
+def labelled(n: int = 40, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    y = np.append([0, 1], rng.integers(2, size=n - 2))
+    return rng.normal(size=(n, 3)) + 1.5 * y[:, None], y
+
+
+def pool(m: int = 60) -> np.ndarray:
+    return np.random.default_rng(8).normal(size=(m, 3)) + 0.7
+
+
+@pytest.mark.parametrize("name", FREE)
+def test_every_strategy_that_learns_nothing(name: str) -> None:
+    X, y = labelled()
+    found = ActiveLearner(name).select(X, y, pool(), budget=4)
+    assert len(np.unique(found.indices)) == 4
+    again = ActiveLearner(name).select(X, y, pool(), budget=4)
+    assert np.array_equal(found.indices, again.indices)
+
+
+def test_margin_by_hand() -> None:
+    X, y = labelled()
+    both = np.concatenate([X, pool()])
+    mean, scale = both.mean(axis=0), both.std(axis=0)
+    fitted = classifiers.get("logistic_regression").fit((X - mean) / scale, y)
+    nearest = np.abs(fitted.predict_proba((pool() - mean) / scale)[:, 0] - 0.5).argsort()
+    found = ActiveLearner("margin").select(X, y, pool(), budget=5)
+    assert np.array_equal(found.indices, nearest[:5])
+
+
+def test_labels_may_be_words() -> None:
+    X, y = labelled()
+    words = np.array(["no", "yes"])[y]
+    numbers = ActiveLearner("entropy").select(X, y, pool(), budget=3)
+    assert np.array_equal(
+        ActiveLearner("entropy").select(X, words, pool(), budget=3).indices, numbers.indices
+    )
+    named = ActiveLearner("entropy", classes=["no", "yes", "maybe"]).select(X, words, pool(), 3)
+    assert np.array_equal(named.indices, numbers.indices)
+
+
+def test_a_warm_start_is_learned_kept_and_asked(tmp_path: Path) -> None:
+    X, y = labelled()
+    active = ActiveLearner("lal_warm_start", "random_forest", **QUICK).learn(X, y)
+    found = active.select(X, y, pool(), budget=3)
+    active.save(tmp_path / "mine.npz")
+    other = ActiveLearner("lal_warm_start", "random_forest", **QUICK).load(tmp_path / "mine.npz")
+    same = other.select(X, y, pool(), budget=3)
+    assert np.array_equal(found.indices, same.indices)
+    assert np.array_equal(found.scores, same.scores)
+    assert found.scores[found.indices[0]] == found.scores.max()
+
+
+@pytest.mark.parametrize("name", ["lal_independent", "lal_iterative"])
+def test_a_cold_start_needs_no_points(name: str) -> None:
+    options: dict[str, Any] = {**QUICK, "last_size": 4}
+    options |= {"step_trees": [5]} if name == "lal_iterative" else {}
+    active = ActiveLearner(name, "random_forest", **options).learn()
+    assert active.learned.largest_size == 4
+    assert len(active.select(*labelled(), pool(), budget=2).indices) == 2
+
+
+def test_a_neural_process_measures_on_reward_points() -> None:
+    active = ActiveLearner("neural_process", n_simulations=4, epochs=1)
+    X, y = labelled()
+    with pytest.raises(UserError, match=r"give reward=\(X, y\)"):
+        active.learn(X, y)
+    active.learn(X, y, pool(), reward=labelled(20, seed=1))
+    assert len(active.select(X, y, pool(), reward=labelled(20, seed=1)).indices) == 1
+
+
+def test_a_classifier_of_scikit_learn() -> None:
+    theirs = RandomForestClassifier(20, oob_score=True, random_state=0)
+    active = ActiveLearner("lal_warm_start", theirs, **QUICK).learn(*labelled())
+    assert len(active.learned.columns) == 8
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"y": np.zeros(40, dtype=int)}, "one class only"),
+        ({"y": np.zeros(39, dtype=int)}, r"shape \(39,\) for 40 points"),
+        ({"X": np.full((40, 3), np.nan)}, "not finite"),
+        ({"X_pool": np.zeros((5, 2))}, "2 features, and labelled points have 3"),
+    ],
+)
+def test_points_that_do_not_fit(change: dict[str, Any], words: str) -> None:
+    X, y = labelled()
+    with pytest.raises(UserError, match=words):
+        ActiveLearner("entropy").select(**{"X": X, "y": y, "X_pool": pool(), **change})
+
+
+def test_what_cannot_be_had(tmp_path: Path) -> None:
+    X, y = labelled()
+    with pytest.raises(UserError, match="has not learned yet; call learn first"):
+        ActiveLearner("lal_warm_start", "random_forest").select(X, y, pool())
+    with pytest.raises(UserError, match="sees hidden labels"):
+        ActiveLearner("oracle")
+    with pytest.raises(UserError, match="takes images"):
+        ActiveLearner("entropy", "small_cnn")
+    with pytest.raises(UserError, match='did you mean "entropy"'):
+        ActiveLearner("entrpy")
+    with pytest.raises(UserError, match="none of the classes"):
+        ActiveLearner("entropy", classes=[0, 2]).select(X, y, pool())
+    with pytest.raises(UserError, match="has learned nothing"):
+        ActiveLearner("entropy").save(tmp_path / "a.npz")
+    ActiveLearner("lal_warm_start", "random_forest", **QUICK).learn(X, y).save(tmp_path / "a.npz")
+    with pytest.raises(CorruptFileError, match="delete|learn again"):
+        ActiveLearner("neural_process").load(tmp_path / "a.npz")
