@@ -47,11 +47,13 @@ class Protocol:
 
 _FIRST = {"ties": "argsort_first"}
 _LAST = {"ties": "argsort_last"}
+_ARGMAX = {"ties": "first"}
 _LAL = {
-    "ties": "first",
+    **_ARGMAX,
     "beyond": "extrapolate",
     "mean_over": "candidates",
     "random_numbers": "independent",
+    "targets": "change",
     "min_leaf": 1,
 }
 
@@ -69,11 +71,13 @@ PUBLISHED = Protocol(
         "margin": _FIRST,
         "least_confident": _FIRST,
         "f_score": _FIRST,
-        "k_center_greedy": {"ties": "first", "distances": "expanded"},
-        "cbal": {"ties": "first", "variant": "npal", "epsilon": 1e-8},
+        "k_center_greedy": {"distances": "expanded", **_ARGMAX},
+        "cbal": {"variant": "npal", "epsilon": 1e-8, **_ARGMAX},
         "hal_uniform": {"directions": "released", "draws": "released", **_LAST},
         "hal_gauss": {"directions": "released", "draws": "released", "delta": 10.0, **_LAST},
         "vaal": {"reduction": "released"},
+        "quire": _ARGMAX,
+        "kapoor": _ARGMAX,
         "lal_independent": {"trees": 2000, **_LAL},
         "lal_iterative": {
             "trees": 1000,

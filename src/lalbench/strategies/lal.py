@@ -53,6 +53,8 @@ class Lal(Options):
         mean_over: the points whose mean is the sixth column of the data: ``"pool"`` or
             ``"candidates"``; at acquisition it is the pool.
         random_numbers: of the classifiers before and after: ``"common"`` or ``"independent"``.
+        targets: of the regressor: the ``"change"`` of the objective by a label, or its
+            ``"advantage"`` over the mean of the candidates of the same state.
         trees, max_depth, max_features, min_leaf: of the regressor
             (:class:`~lalbench.learners.lal.RegressorOptions`).
     """
@@ -63,16 +65,19 @@ class Lal(Options):
     candidates: Count = 10
     mean_over: Literal["pool", "candidates"] = "pool"
     random_numbers: Literal["common", "independent"] = "common"
+    targets: Literal["change", "advantage"] = "advantage"
     trees: Count = 200
     max_depth: Count = 40
     max_features: Count = 6
-    min_leaf: Count = 5
+    min_leaf: Count = 100
 
     def monte_carlo(self, classifier: Any) -> MonteCarlo:
         """How a state is turned into rows, for an unfitted task classifier."""
         from lalbench.learners.lal import MonteCarlo
 
-        return MonteCarlo(classifier, self.candidates, self.mean_over, self.random_numbers)
+        return MonteCarlo(
+            classifier, self.candidates, self.mean_over, self.random_numbers, self.targets
+        )
 
     def regressor_options(self) -> RegressorOptions:
         """Of the regressor that the strategy asks."""
@@ -249,6 +254,7 @@ class LalWarmStart(Lal):
         "candidates",
         "mean_over",
         "random_numbers",
+        "targets",
     )
     """All that the episodes depend on; the others shape regressor and acquisition."""
 

@@ -23,6 +23,7 @@ IntArray = NDArray[np.int64]
 
 MeanOver = Literal["pool", "candidates"]
 RandomNumbers = Literal["common", "independent"]
+Targets = Literal["change", "advantage"]
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class RegressionData:
     Attributes:
         columns: names of the columns.
         states: (n, n_columns) float64.
-        improvements: (n,) float64 objective after minus objective before; larger is better.
+        improvements: (n,) float64 what the regressor is to predict; larger is better.
     """
 
     columns: tuple[str, ...]
@@ -101,12 +102,17 @@ class MonteCarlo:
         random_numbers: ``"common"``: the classifiers before and after share theirs as far as the
             oracle's engine can, so that a useless label is worth nothing; ``"independent"``: every
             fit has its own, as in the released code.
+        targets: what becomes of the objective after minus the objective before: the ``"change"``
+            as it is, as in the released data, or its ``"advantage"`` over the mean of the state's
+            candidates. Which candidate of a state is best depends on the advantage alone, and
+            half of the variance of the change is the state's.
     """
 
     classifier: Any
     candidates: int = 10
     mean_over: MeanOver = "pool"
     random_numbers: RandomNumbers = "common"
+    targets: Targets = "change"
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -144,7 +150,9 @@ class MonteCarlo:
             )
             for label in viewpoints(n_classes)
         ]
-        improvements = self._improvements(task, annotated, pool[places], before, rng)
+        improvements = self._changes(task, annotated, pool[places], before, rng)
+        if self.targets == "advantage":
+            improvements = improvements - improvements.mean()
         return RegressionData(
             self.columns, np.concatenate(found), np.tile(improvements, len(found))
         )
@@ -157,7 +165,7 @@ class MonteCarlo:
             own.set_params(random_state=seed)
         return own
 
-    def _improvements(
+    def _changes(
         self, task: Task, annotated: IntArray, candidates: IntArray, before: Any, rng: Generator
     ) -> FloatArray:
         rows = np.append(annotated, candidates)
