@@ -17,10 +17,10 @@ PIP = $(BIN)/python -m pip install --disable-pip-version-check --quiet $(if $(TO
 export PATH := $(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev study test lint format schema reproduction readme-figure lock clean-cache clean
+.PHONY: help install dev study test lint format schema reproduction readme-figure lal-figure lock clean-cache clean-pretrained clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo 'Variables: STUDY=$(STUDY) CORES=$(CORES) VENV=$(VENV) PYTHON=$(PYTHON) EXTRA=$(EXTRA) TORCH_INDEX=$(TORCH_INDEX) ARGS=$(ARGS)'
 
 install: $(VENV)/.installed $(EXTRA:%=$(VENV)/.installed-%) ## make the environment that runs studies
@@ -59,11 +59,17 @@ readme-figure: install ## run the default study and copy its figure into the man
 	mkdir -p docs/figures
 	cp results/default/figures/versus_random-logistic_regression.png docs/figures/readme.png
 
+lal-figure: install ## run the toy study of uncertainty sampling and draw it for the manual
+	python docs/figures/lal_uncertainty.py docs/figures/lal-uncertainty.svg
+
 lock: ## resolve the dependencies afresh and write the lock files
 	envs/lock.sh $(PYTHON) $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
 clean-cache: install ## delete the oracle tables that all studies of a results folder share
 	python -m lalbench clean-cache $(STUDY)
+
+clean-pretrained: install ## delete the learned regressors that these studies share (minutes to hours to learn again)
+	python -m lalbench clean-pretrained $(STUDY)
 
 clean: ## remove the environment and all caches, but no results
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist src/*.egg-info

@@ -129,5 +129,5 @@ def test_what_cannot_be_had(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="has learned nothing"):
         ActiveLearner("entropy").save(tmp_path / "a.npz")
     ActiveLearner("lal_warm_start", "random_forest", **QUICK).learn(X, y).save(tmp_path / "a.npz")
-    with pytest.raises(CorruptFileError, match="delete|learn again"):
+    with pytest.raises(CorruptFileError, match=r"delete|learn again"):
         ActiveLearner("neural_process").load(tmp_path / "a.npz")

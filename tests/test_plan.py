@@ -9,9 +9,20 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lalbench import classifiers, declared, files, grid, network_cost, plan, records
+from lalbench import (
+    classifiers,
+    declared,
+    files,
+    grid,
+    network_cost,
+    plan,
+    pretraining,
+    pretraining_cost,
+    records,
+)
 from lalbench.classifiers.networks.network import count_macs
 from lalbench.config import Study
+from lalbench.errors import CorruptFileError
 from lalbench.study import parse_study
 
 
@@ -247,3 +258,103 @@ def test_jobs_of_networks_ask_for_more_when_they_do_more(tmp_path: Path) -> None
     assert 30 <= small["runtime"] < large["runtime"] < vaal["runtime"]
     assert first["runtime"] < large["runtime"]
     assert small["mem_mb"] < large["mem_mb"] < 64_000
+
+
+LAL = {"repetitions": 250, "last_size": 5, "candidates": 10, "trees": 50}
+
+
+def lal_study(results: Path, *names: str, **options: Any) -> Study:
+    chosen = [{"name": name, "options": {**LAL, **options}} for name in names]
+    return study(results, classifiers=["random_forest"], strategies=chosen)
+
+
+def learn(job: pretraining_cost.Job, seconds: float | None = None) -> None:
+    """Writes the file of a job and, with ``seconds``, its benchmark as Snakemake does."""
+    files.write_npz(job.output, {})
+    if seconds is not None:
+        job.benchmark.parent.mkdir(parents=True, exist_ok=True)
+        job.benchmark.write_text(f"s\th:m:s\tmax_rss\n{seconds}\t0:00:01\tNA\n")
+
+
+def test_what_is_learned_before_is_counted_and_declared(tmp_path: Path) -> None:
+    made = lal_study(tmp_path, "lal_independent", "lal_iterative")
+    text = plan.describe(made)
+    one, two = (len(each.parts) for each in pretraining.needed(made))
+    expected = "regressors learned before the trials: 0 of 2 there; parts of their data: 0 of "
+    assert f"{expected}{one + two}, steps: 0 of 3" in text
+    # 4 sizes of 250 states with 10 candidates, twice; paths of up to 3 points
+    refits = 2 * 4 * 250 * 11 + 250 * (1 + 2 + 3)
+    assert f"{one + two + 3 + 2} jobs before the trials: very roughly" in text
+    assert f"declared costs, not by measurement ({refits:,} refits, 1,600 trees)" in text
+    alone = plan.describe(lal_study(tmp_path, "lal_independent"))
+    assert f"0 of 1 there; parts of their data: 0 of {one}\n" in alone
+    assert "learned before" not in plan.describe(study(tmp_path))
+
+
+def test_one_regressor_of_two_strategies_is_learned_once(tmp_path: Path) -> None:
+    chosen = [
+        {"name": "lal_independent", "label": label, "options": {**LAL, "beyond": beyond}}
+        for label, beyond in (("near", "clamp"), ("far", "extrapolate"))
+    ]
+    made = study(tmp_path, classifiers=["random_forest"], strategies=chosen)
+    assert len({each.key for each in pretraining.needed(made)}) == 1
+    n_parts = len(pretraining.needed(made)[0].parts)
+    assert f"trials: 0 of 1 there; parts of their data: 0 of {n_parts}\n" in plan.describe(made)
+
+
+def test_measured_speed_is_that_of_the_same_kind_and_regressor(tmp_path: Path) -> None:
+    made = lal_study(tmp_path, "lal_iterative")
+    (wanted,) = pretraining.needed(made)
+    every = pretraining_cost.jobs(made, wanted)
+    rows = [job for job in every if job.kind == "rows"]
+    learn(rows[0], 30 * rows[0].seconds)
+    learn(every[-1])  # its time was not measured
+    left = pretraining_cost.remaining(made, [wanted])
+    assert left.measured == tuple(rows[1:])
+    assert left.measured_seconds == pytest.approx(30 * sum(job.seconds for job in rows[1:]))
+    assert rows[3].seconds > rows[2].seconds > rows[1].seconds  # longer paths
+    assert [job.kind for job in left.declared] == ["step"] * 3
+    text = plan.describe(made)
+    assert "1 of 1 there; parts of their data: 1 of 4, steps: 0 of 3" in text
+    minutes = left.measured_seconds / 60
+    assert f"3 jobs before the trials: about {minutes:.1f} minutes one after another" in text
+    assert "3 jobs before the trials: very roughly a minute" in text
+
+
+def test_done_when_trials_and_regressors_are(tmp_path: Path) -> None:
+    made = lal_study(tmp_path, "lal_independent")
+    for cell, block in grid.jobs(made):
+        finish(made, cell, block, seconds=1.0)
+    assert "nothing is left to run" not in plan.describe(made)
+    every = pretraining_cost.jobs(made, *pretraining.needed(made))
+    for job in every:
+        learn(job)
+    text = plan.describe(made)
+    n_parts = len(every) - 1
+    assert f"1 of 1 there; parts of their data: {n_parts} of {n_parts}\n" in text
+    assert "nothing is left to run" in text
+
+
+def test_the_published_grid_of_steps_is_much_work(tmp_path: Path) -> None:
+    made = lal_study(tmp_path, "lal_iterative")
+    published = made.model_copy(update={"protocol": "published"})
+    small, large = (
+        pretraining_cost.jobs(one, *pretraining.needed(one))[-2] for one in (made, published)
+    )
+    assert small.kind == large.kind == "step"
+    assert small.trees == 500
+    assert large.trees == 9 * 5000  # forests of fewer trees are the beginning of these
+    assert large.seconds > 50 * small.seconds
+    shared = made.model_copy(update={"compute": made.compute.model_copy(update={"processes": 4})})
+    faster = pretraining_cost.jobs(shared, *pretraining.needed(shared))[-1]
+    assert faster.seconds < pretraining_cost.jobs(made, *pretraining.needed(made))[-1].seconds
+
+
+@pytest.mark.parametrize("content", ["", "s\n", "s\nNA\n", "h:m:s\n0:00:01\n"])
+def test_a_damaged_benchmark_is_named(tmp_path: Path, content: str) -> None:
+    made = lal_study(tmp_path, "lal_independent")
+    job = pretraining_cost.jobs(made, *pretraining.needed(made))[0]
+    learn(job, 1.0)
+    job.benchmark.write_text(content)
+    with pytest.raises(CorruptFileError, match=r"rows-all-000\.tsv: .* delete it"):
+        plan.describe(made)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from lalbench import grid, pretraining
+from lalbench import files, grid, pretraining, strategies
+from lalbench.classifiers.random_forest import RandomForest
 from lalbench.config import Study
 from lalbench.errors import UserError
+from lalbench.stages import pretraining as stages
 from lalbench.study import parse_study
 
 SMALL = {"repetitions": 300, "last_size": 4}
@@ -66,11 +70,13 @@ def test_names_depend_on_what_is_learned_alone() -> None:
 
 
 @pytest.mark.parametrize("name", ["lal_independent", "lal_iterative"])
-def test_parts_hold_every_state_once(name: str) -> None:
+def test_parts_hold_every_state_once(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pretraining, "STATES_PER_PART", 240)
     (found,) = pretraining.needed(study(lal(name)))
     held = [state for part in found.parts.values() for state in part]
     assert held == [(size, number) for size in (2, 3, 4) for number in range(300)]
-    assert max(map(len, found.parts.values())) == pretraining.STATES_PER_PART
+    most = pretraining.GROWN_PER_PART if found.iterative else pretraining.STATES_PER_PART
+    assert max(map(len, found.parts.values())) == most
     assert len(found.rows_files()) == len(found.parts) == (4 if name == "lal_independent" else 6)
 
 
@@ -98,3 +104,29 @@ def test_trials_depend_on_their_regressor() -> None:
 def test_unknown_key() -> None:
     with pytest.raises(UserError, match='--key: no strategy of the study is learned as "abc"'):
         pretraining.named(study(lal()), "abc")
+
+
+@pytest.mark.parametrize("name", ["lal_independent", "lal_iterative"])
+def test_the_stages_learn_what_the_strategy_learns_at_once(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pretraining, "STATES_PER_PART", 4)
+    monkeypatch.setattr(pretraining, "GROWN_PER_PART", 2)
+    options = {"repetitions": 3, "last_size": 5, "trees": 4, "min_leaf": 2}
+    options |= {"step_trees": [4]} if name == "lal_iterative" else {}
+    whole = study(lal(name, **options), results=str(tmp_path))
+    (wanted,) = pretraining.needed(whole)
+    done: set[Path] = set()
+    for part, states in wanted.parts.items():
+        file = wanted.folder / "rows" / f"{part}.npz"
+        stages.rows(whole, wanted.key, part, wanted.steps_before(part), file)
+        done.add(file)
+        size = states[0][0]
+        if wanted.iterative and done >= set(wanted.rows_files([size])):
+            rows = wanted.rows_files([size])
+            stages.step(whole, wanted.key, size, rows, wanted.step_file(size))
+    stages.regressor(whole, wanted.key, wanted.rows_files(), wanted.regressor)
+    found = files.read_npz(wanted.regressor)
+    at_once = strategies.get(name, **options).pretrain(RandomForest())
+    for key, array in at_once.to_arrays().items():
+        assert np.array_equal(found[key], array), key

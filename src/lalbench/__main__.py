@@ -76,6 +76,18 @@ def _clean_cache(options: argparse.Namespace) -> None:
     print(f"{folder}: removed {n_files} oracle tables, {size / 2**20:.1f} MiB")
 
 
+def _clean_pretrained(options: argparse.Namespace) -> None:
+    from lalbench import files
+
+    folder = _study(options).tables_folder.parent / "pretrained"
+    n_regressors = len(list(folder.glob("*/regressor.npz")))
+    n_files, size = files.remove_tree(folder)
+    print(
+        f"{folder}: removed {n_regressors} learned regressors, {n_files} files in all, "
+        f"{size / 2**20:.1f} MiB"
+    )
+
+
 def _schema(options: argparse.Namespace) -> None:
     from lalbench import files
 
@@ -216,6 +228,11 @@ def _parser() -> argparse.ArgumentParser:
         ("validate", _validate, "check a study file"),
         ("plan", _plan, "say what a study will run"),
         ("clean-cache", _clean_cache, "delete the oracle tables below a results folder"),
+        (
+            "clean-pretrained",
+            _clean_pretrained,
+            "delete the learned regressors below a results folder",
+        ),
     ):
         sub = _command(commands, name, command, text)
         sub.add_argument("study", help="study file")

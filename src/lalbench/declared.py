@@ -19,6 +19,7 @@ from lalbench.config import Study
 
 if TYPE_CHECKING:
     from lalbench.objectives import Scorer
+    from lalbench.strategies.lal import LalWarmStart
     from lalbench.strategies.neural_process import NeuralProcess
     from lalbench.strategies.oracle import Oracle, RewardOracle
 
@@ -26,6 +27,9 @@ IntArray = NDArray[np.int64]
 
 SECONDS_PER_TRAINING = 5.0
 """Of a neural process on 300 episodes of 100 points for 100 epochs (docs/neural_process.md)."""
+
+SECONDS_PER_ROW = 4e-6
+"""Of LAL's regressor, per row of its data and tree."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,7 @@ def trials(study: Study, cells: Iterable[grid.Cell]) -> dict[grid.Cell, Work | N
 
 def _trial(study: Study, cell: grid.Cell) -> Work | None:
     from lalbench import protocols, strategies
+    from lalbench.strategies.lal import LalWarmStart
     from lalbench.strategies.neural_process import NeuralProcess
     from lalbench.strategies.oracle import Oracle, RewardOracle
 
@@ -68,6 +73,8 @@ def _trial(study: Study, cell: grid.Cell) -> Work | None:
     strategy = strategies.resolve(whole, protocols.get(study.protocol))
     if isinstance(strategy, NeuralProcess):
         return _neural_process(study, cell, strategy)
+    if isinstance(strategy, LalWarmStart):
+        return _warm_start(study, cell, strategy)
     if isinstance(strategy, Oracle | RewardOracle):
         return _oracle(study, cell, strategy, spec.subsample)
     return None
@@ -108,6 +115,19 @@ def _neural_process(study: Study, cell: grid.Cell, strategy: NeuralProcess) -> W
     epochs = strategy.epochs + (trainings - 1) * later
     share = strategy.n_simulations / 300 * epochs / 100
     return Work(refits, trainings, seconds + share * SECONDS_PER_TRAINING)
+
+
+def _warm_start(study: Study, cell: grid.Cell, strategy: LalWarmStart) -> Work:
+    """As if the annotated set held its classes in equal shares."""
+    price = _price(study, cell, _counts(study, cell), "auto")
+    half = study.dataset_sizes(cell.dataset).annotated // 2
+    n_candidates = min(strategy.candidates, half // 2)
+    refits, seconds = 0, 0.0
+    for size in range(2, half - n_candidates + 1):
+        refits += strategy.repetitions * (1 + n_candidates)
+        seconds += price(size, n_candidates, n_subsets=strategy.repetitions)
+    rows = strategy.repetitions * n_candidates * max(0, half - n_candidates - 1)
+    return Work(refits, 1, seconds + rows * strategy.trees * SECONDS_PER_ROW)
 
 
 def _price(study: Study, cell: grid.Cell, seen: IntArray | None, engine: str) -> partial[float]:

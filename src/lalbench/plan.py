@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from pathlib import Path
 
-from lalbench import declared, grid, network_cost, records
+from lalbench import declared, grid, network_cost, pretraining, pretraining_cost, records
 from lalbench.compute import has_cuda
 from lalbench.config import Study
 
@@ -18,7 +18,11 @@ def describe(study: Study) -> str:
     Times are means of what was measured in earlier runs of any study below the same results folder
     for the same strategy and classifier. Where nothing was measured, strategies that refit or train
     are estimated roughly from declared costs (:mod:`lalbench.declared`), and of the others the plan
-    says that it does not know.
+    says that it does not know. Regressors that are learned before the trials have lines of their
+    own (:mod:`lalbench.pretraining_cost`).
+
+    Raises:
+        CorruptFileError: timings of earlier jobs that cannot be read.
     """
     every = list(grid.jobs(study))
     finished = [(cell, block) for cell, block in every if job_file(study, cell, block).exists()]
@@ -32,9 +36,9 @@ def describe(study: Study) -> str:
         f"{len(study.strategies)} strategies × {seeds} seed pairs",
         f"{_count(trials, 'trial')} in {_count(len(every), 'job')}; "
         f"{_count(cached, 'trial')} in {_count(len(finished), 'job')} done",
-        *_estimate(study, todo),
-        *_notes(study),
     ]
+    work = [*_pretraining_work(study), *_estimate(study, todo)]
+    lines += [*_pretrained(study), *(work or ["nothing is left to run"]), *_notes(study)]
     return "\n".join(lines)
 
 
@@ -45,7 +49,7 @@ def job_file(study: Study, cell: grid.Cell, block: grid.Block) -> Path:
 
 def _estimate(study: Study, todo: list[Job]) -> list[str]:
     if not todo:
-        return ["nothing is left to run"]
+        return []
     means = _measured_seconds(Path(study.results))
     known = [job for job in todo if (job[0].classifier, job[0].strategy) in means]
     others = [job for job in todo if job not in known]
@@ -67,6 +71,49 @@ def _estimate(study: Study, todo: list[Job]) -> list[str]:
     if len(others) > len(rough):
         count = _count(len(others) - len(rough), "job")
         lines.append(f"{count}: time unknown, nothing was measured here yet")
+    return lines
+
+
+def _regressors(study: Study) -> list[pretraining.Pretraining]:
+    """Each once: strategies that differ in their acquisition alone share one."""
+    return list({each.key: each for each in pretraining.needed(study)}.values())
+
+
+def _pretrained(study: Study) -> list[str]:
+    """How many regressors the study reads, and which of their files are there."""
+    regressors = _regressors(study)
+    if not regressors:
+        return []
+    files: dict[str, list[bool]] = {"regressor": [], "rows": [], "step": []}
+    for each in regressors:
+        for job in pretraining_cost.jobs(study, each):
+            files[job.kind].append(job.output.exists())
+    there = {kind: f"{sum(found)} of {len(found)}" for kind, found in files.items()}
+    steps = f", steps: {there['step']}" if files["step"] else ""
+    return [
+        f"regressors learned before the trials: {there['regressor']} there; "
+        f"parts of their data: {there['rows']}{steps}"
+    ]
+
+
+def _pretraining_work(study: Study) -> list[str]:
+    left = pretraining_cost.remaining(study, _regressors(study))
+    lines = []
+    if left.measured:
+        lines.append(
+            f"{_count(len(left.measured), 'job')} before the trials: about "
+            f"{_minutes(left.measured_seconds)} one after another, by those done for the same "
+            "regressor"
+        )
+    if left.declared:
+        refits = sum(job.refits for job in left.declared)
+        trees = sum(job.trees for job in left.declared)
+        what = [_count(number, name) for number, name in ((refits, "refit"), (trees, "tree"))]
+        lines.append(
+            f"{_count(len(left.declared), 'job')} before the trials: very roughly "
+            f"{_minutes(left.declared_seconds)} one after another by declared costs, not by "
+            f"measurement ({', '.join(text for text in what if not text.startswith('0 '))})"
+        )
     return lines
 
 

@@ -16,8 +16,11 @@ from lalbench import codehash, files, protocols
 from lalbench.config import StrategySpec, Study
 from lalbench.errors import UserError
 
-STATES_PER_PART = 250
-"""Annotated sets that one job turns into rows."""
+STATES_PER_PART = 1000
+"""Random annotated sets that one job turns into rows."""
+
+GROWN_PER_PART = 250
+"""Annotated sets that one job grows and turns into rows."""
 
 Part = list[tuple[int, int]]
 """States, by the size of their annotated set and their number."""
@@ -53,14 +56,13 @@ class Pretraining:
     def parts(self) -> dict[str, Part]:
         """States by the name of their part, in order; a part of an iterative one has one size."""
         groups = [[size] for size in self.sizes] if self.iterative else [list(self.sizes)]
+        per_part = GROWN_PER_PART if self.iterative else STATES_PER_PART
         found = {}
         for group in groups:
             every = [(size, number) for size in group for number in range(self.repetitions)]
-            for start in range(0, len(every), STATES_PER_PART):
+            for number, start in enumerate(range(0, len(every), per_part)):
                 first = f"{group[0]:03d}" if self.iterative else "all"
-                found[f"{first}-{start // STATES_PER_PART:03d}"] = every[
-                    start : start + STATES_PER_PART
-                ]
+                found[f"{first}-{number:03d}"] = every[start : start + per_part]
         return found
 
     def rows_files(self, sizes: Sequence[int] | None = None) -> list[Path]:

@@ -7,6 +7,7 @@ import pytest
 from benchmarks import (
     acquisition_step,
     forest,
+    lal,
     limits,
     neural_process,
     oracle,
@@ -79,6 +80,16 @@ def test_acquisition_step(capsys):
 def test_forests(capsys):
     forest.main(["--seeds", "2", "--candidates", "2"])
     assert "common" in capsys.readouterr().out
+
+
+def test_lal(capsys):
+    lal.main(["--only", "collection", "--states", "2"])
+    common, independent, theirs = table(capsys.readouterr().out)
+    assert common["collection"] == "compiled, common random numbers"
+    assert float(common["ratio"]) > float(independent["ratio"]) > 1 == float(theirs["ratio"])
+    for row in (common, independent, theirs):
+        assert abs(float(row["mean change"])) < 0.5
+        assert float(row["std"]) > 0
 
 
 def test_limits(capsys):

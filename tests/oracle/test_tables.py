@@ -1,5 +1,6 @@
 """Oracle tables: kept under everything they depend on, found again, safe for concurrent jobs."""
 
+import re
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -148,16 +149,35 @@ def test_concurrent_jobs_write_the_same_bytes(tmp_path):
     assert [path.suffix for path in tmp_path.rglob("*") if path.is_file()] == [".npz"]
 
 
-def test_the_command_deletes_all_tables(tmp_path, capsys):
-    folder = tmp_path / "results" / ".cache" / "oracle"
-    compute_table(folder)
+def test_each_command_deletes_its_own(tmp_path, capsys):
+    shared = tmp_path / "results" / ".cache"
+    compute_table(shared / "oracle")
+    regressor = shared / "pretrained" / "abc" / "regressor.npz"
+    rows = regressor.parent / "rows" / "all-000.npz"
+    rows.parent.mkdir(parents=True)
+    for path in (regressor, rows):
+        path.write_bytes(bytes(2**19))
     study = str(Path(__file__).parents[2] / "config.yaml")
-    arguments = ["clean-cache", study, "--results", str(tmp_path / "results")]
-    assert main(arguments) == 0
-    assert "removed 1 oracle tables" in capsys.readouterr().out
-    assert not folder.exists()
-    assert main(arguments) == 0
-    assert "removed 0 oracle tables" in capsys.readouterr().out
+    where = [study, "--results", str(tmp_path / "results")]
+    for number in (1, 0):
+        assert main(["clean-cache", *where]) == 0
+        assert f"removed {number} oracle tables" in capsys.readouterr().out
+        assert not (shared / "oracle").exists()
+    assert regressor.exists()  # learned in minutes: only when asked for by name
+    compute_table(shared / "oracle")
+    for message in ("1 learned regressors, 2 files in all, 1.0 MiB", "0 learned regressors"):
+        assert main(["clean-pretrained", *where]) == 0
+        assert message in capsys.readouterr().out
+        assert not (shared / "pretrained").exists()
+    assert files_in(shared / "oracle")
+
+
+def test_make_has_a_target_for_each_command():
+    makefile = (Path(__file__).parents[2] / "Makefile").read_text()
+    for name in ("clean-cache", "clean-pretrained"):
+        target = rf"^{name}: install ## .+\n\tpython -m lalbench {name} \$\(STUDY\)$"
+        assert re.search(target, makefile, re.MULTILINE)
+        assert name in makefile.split(".PHONY: ")[1].splitlines()[0].split()
 
 
 class Kernel:

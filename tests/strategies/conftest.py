@@ -200,3 +200,52 @@ def planted() -> Callable[..., LearningState]:
         return replace(state, classifier=classifier, **given)
 
     return build
+
+
+class Run:
+    """A trial by hand: 6 annotated points, the rest in the pool, labels as drawn."""
+
+    def __init__(self, seed: int = 0, n: int = 30, make: Any = None, n_classes: int = 2) -> None:
+        draw = np.random.default_rng(seed)
+        self.y = np.arange(n) % n_classes
+        self.X = draw.normal(size=(n, 3)) + 1.2 * np.eye(3)[self.y % 3]
+        self.ids = draw.permutation(1000)[:n]
+        self.known, self.pool = list(range(6)), np.arange(6, n)
+        self.n_classes, self.step, self.seed = n_classes, 1, seed
+        self.make = make or (lambda: classifiers.get("logistic_regression"))
+
+    def state(self, **changes: Any) -> LearningState:
+        X, y = self.X[self.known], self.y[self.known]
+        state = LearningState(
+            X_annotated=X,
+            y_annotated=y,
+            X_pool=self.X[self.pool],
+            n_classes=self.n_classes,
+            classifier=self.make().fit(X, y),
+            class_weights=np.ones(self.n_classes),
+            fit_weights=None,
+            pool_ids=self.ids[self.pool],
+            annotated_ids=self.ids[self.known],
+            step=self.step,
+            new_classifier=self.make,
+        )
+        return replace(state, **changes)
+
+    def acquire(self, positions: Any) -> None:
+        self.known += self.pool[positions].tolist()
+        self.pool = np.delete(self.pool, positions)
+        self.step += 1
+
+    def go_on(self, strategy: Any, budget: int = 1, **changes: Any) -> list[int]:
+        """One step; the row ids acquired."""
+        generator = np.random.default_rng(100 * self.seed + self.step)
+        found = strategy.select(self.state(**changes), budget, generator).indices
+        acquired = self.ids[self.pool[found]].tolist()
+        self.acquire(found)
+        return acquired
+
+
+@pytest.fixture
+def new_run() -> type[Run]:
+    """Makes trials whose steps a test takes one by one."""
+    return Run

@@ -1,4 +1,4 @@
-"""ALBL: the bandit beside a plain loop, its draws, and a memory that is a function of the state."""
+"""ALBL: the bandit beside a plain loop, and its draws."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy.stats import chisquare
-from sklearn.tree import DecisionTreeClassifier
 
 import lalbench
-from lalbench import classifiers, strategies
+from lalbench import strategies
 from lalbench.errors import UserError
 from lalbench.strategies.albl import Albl, free_stream
 from lalbench.strategies.base import LearningState, check_needs
 
-Make = Callable[..., LearningState]
+NewRun = Callable[..., Any]
 ARMS = ("entropy", "random", "quire")
 
 
@@ -25,53 +24,10 @@ def rng(seed: int = 0) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
-class Run:
-    """A trial by hand: 6 annotated points, the rest in the pool, labels as drawn."""
-
-    def __init__(self, seed: int = 0, n: int = 30, make: Any = None, n_classes: int = 2) -> None:
-        draw = rng(seed)
-        self.y = np.arange(n) % n_classes
-        self.X = draw.normal(size=(n, 3)) + 1.2 * np.eye(3)[self.y % 3]
-        self.ids = draw.permutation(1000)[:n]
-        self.known, self.pool = list(range(6)), np.arange(6, n)
-        self.n_classes, self.step, self.seed = n_classes, 1, seed
-        self.make = make or (lambda: classifiers.get("logistic_regression"))
-
-    def state(self, **changes: Any) -> LearningState:
-        X, y = self.X[self.known], self.y[self.known]
-        state = LearningState(
-            X_annotated=X,
-            y_annotated=y,
-            X_pool=self.X[self.pool],
-            n_classes=self.n_classes,
-            classifier=self.make().fit(X, y),
-            class_weights=np.ones(self.n_classes),
-            fit_weights=None,
-            pool_ids=self.ids[self.pool],
-            annotated_ids=self.ids[self.known],
-            step=self.step,
-            new_classifier=self.make,
-        )
-        return replace(state, **changes)
-
-    def acquire(self, positions: Any) -> None:
-        self.known += self.pool[positions].tolist()
-        self.pool = np.delete(self.pool, positions)
-        self.step += 1
-
-    def go_on(self, strategy: Any, budget: int = 1, **changes: Any) -> list[int]:
-        """One step; the row ids acquired."""
-        generator = rng(100 * self.seed + self.step)
-        found = strategy.select(self.state(**changes), budget, generator).indices
-        acquired = self.ids[self.pool[found]].tolist()
-        self.acquire(found)
-        return acquired
-
-
 class Plain:
     """Hsu and Lin's loop over one run, with plain weights, one point after another."""
 
-    def __init__(self, run: Run, arms: tuple[str, ...], horizon: int, delta: float = 0.1) -> None:
+    def __init__(self, run: Any, arms: tuple[str, ...], horizon: int, delta: float = 0.1) -> None:
         self.run, self.arms, self.horizon, self.delta = run, arms, horizon, delta
         self.start = run.pool.copy()
         self.weights = [1.0] * len(arms)
@@ -152,15 +108,14 @@ class Plain:
 
 @pytest.mark.parametrize("arms", [ARMS, ("quire", "entropy"), ("random", "entropy")])
 @pytest.mark.parametrize("budget", [1, 3])
-def test_a_trial_equals_the_plain_loop(arms: tuple[str, ...], budget: int) -> None:
-    again = sum(compare_with_the_plain_loop(seed, arms, budget) for seed in range(8))
+def test_a_trial_equals_the_plain_loop(arms: tuple[str, ...], budget: int, new_run: NewRun) -> None:
+    again = sum(compare_with_the_plain_loop(new_run(seed, n=18), arms, budget) for seed in range(8))
     assert again >= 4 if "random" in arms else again == 0
 
 
-def compare_with_the_plain_loop(seed: int, arms: tuple[str, ...], budget: int) -> int:
+def compare_with_the_plain_loop(run: Any, arms: tuple[str, ...], budget: int) -> int:
     """How often labelled points were drawn in a trial that uses up its pool."""
-    strategy, run, again = Albl(arms=arms, horizon=12), Run(seed, n=18), 0
-    plain = Plain(run, arms, horizon=12)
+    strategy, plain, again = Albl(arms=arms, horizon=12), Plain(run, arms, horizon=12), 0
     while len(run.pool):
         plain.begin_step()
         found = strategy.arm_probabilities(run.state(), budget)
@@ -177,8 +132,8 @@ def compare_with_the_plain_loop(seed: int, arms: tuple[str, ...], budget: int) -
     return again
 
 
-def test_points_are_drawn_from_the_mixture() -> None:
-    run = Run(seed=2, n=16)
+def test_points_are_drawn_from_the_mixture(new_run: NewRun) -> None:
+    run = new_run(seed=2, n=16)
     plain = Plain(run, ARMS, horizon=40)
     p = np.array(plain.probabilities())
     expected = [p @ plain.shares(row, []) for row in run.pool]
@@ -189,9 +144,9 @@ def test_points_are_drawn_from_the_mixture() -> None:
     assert chisquare(counts, 1000 * np.array(expected)).pvalue > 1e-3
 
 
-def test_points_are_drawn_from_what_is_left_of_the_mixture() -> None:
+def test_points_are_drawn_from_what_is_left_of_the_mixture(new_run: NewRun) -> None:
     """Late in a trial the random arm loses most of its mass to labelled points."""
-    run, strategy = Run(seed=2, n=18), Albl(horizon=40)
+    run, strategy = new_run(seed=2, n=18), Albl(horizon=40)
     plain = Plain(run, ARMS, horizon=40)
     for _ in range(8):
         plain.begin_step()
@@ -209,11 +164,11 @@ def test_points_are_drawn_from_what_is_left_of_the_mixture() -> None:
     assert chisquare(counts, 1500 * expected / expected.sum()).pvalue > 1e-3
 
 
-def test_labelled_points_are_drawn_as_often_as_the_random_arm_hits_them() -> None:
+def test_labelled_points_are_drawn_as_often_as_the_random_arm_hits_them(new_run: NewRun) -> None:
     """With the random arm alone every draw hits one of k among n with probability k / n."""
     strategy, counts = Albl(arms=("random",)), []
     for seed in range(300):
-        run = Run(seed=seed, n=14)  # 8 in the pool of the start
+        run = new_run(seed=seed, n=14)  # 8 in the pool of the start
         for _ in range(5):
             run.go_on(strategy)
         strategy.select(run.state(), 1, rng(seed))
@@ -225,8 +180,8 @@ def test_labelled_points_are_drawn_as_often_as_the_random_arm_hits_them() -> Non
     assert abs(np.mean(counts) - expected) < 4 * np.sqrt(variance / 300)
 
 
-def test_identical_arms_keep_equal_weights() -> None:
-    strategy, run = Albl(arms=("margin", "least_confident", "random"), horizon=30), Run(seed=1)
+def test_identical_arms_keep_equal_weights(new_run: NewRun) -> None:
+    strategy, run = Albl(arms=("margin", "least_confident", "random"), horizon=30), new_run(seed=1)
     seen = []
     for _ in range(15):
         run.go_on(strategy)
@@ -236,149 +191,12 @@ def test_identical_arms_keep_equal_weights() -> None:
     assert np.ptp(seen) > 0.01  # the weights did move
 
 
-def test_a_point_that_no_arm_would_draw_has_no_say() -> None:
-    strategy, run = Albl(arms=("entropy", "quire")), Run(seed=1)
+def test_a_point_that_no_arm_would_draw_has_no_say(new_run: NewRun) -> None:
+    strategy, run = Albl(arms=("entropy", "quire")), new_run(seed=1)
     shares = [sum(Plain(run, ("entropy", "quire"), 100).shares(row, [])) for row in run.pool]
     run.acquire([int(np.argmin(shares))])
     assert min(shares) == 0
     np.testing.assert_allclose(strategy.arm_probabilities(run.state()), 0.5, rtol=1e-12)
-
-
-@pytest.mark.parametrize("budget", [1, 2])
-@pytest.mark.parametrize("n_classes", [2, 3])
-def test_a_new_instance_goes_on_as_the_old_one_would(budget: int, n_classes: int) -> None:
-    whole, resumed, strategy = (Run(5, 26, n_classes=n_classes) for _ in range(2)), None, Albl()
-    undisturbed, resumed = whole
-    while len(undisturbed.pool) >= budget:
-        assert undisturbed.go_on(strategy, budget) == resumed.go_on(Albl(), budget)
-        ours = strategy.arm_probabilities(undisturbed.state(), budget)
-        assert np.array_equal(ours, Albl().arm_probabilities(resumed.state(), budget))
-
-
-def test_trials_of_one_instance_do_not_meet() -> None:
-    """Run by turns: other draws, other data under the same row ids, another classifier."""
-
-    def runs() -> list[Run]:
-        made = [Run(7, 24), Run(7, 24), Run(7, 24), Run(7, 24, make=tree)]
-        made[1].seed = 8
-        made[2].X = made[2].X * [1.0, 2.0, 0.5]
-        return made
-
-    def tree() -> Any:
-        return DecisionTreeClassifier(random_state=0)
-
-    shared, alone = Albl(horizon=20), [Albl(horizon=20) for _ in runs()]
-    together, apart = runs(), runs()
-    for _ in range(12):
-        for one, other, own in zip(together, apart, alone, strict=True):
-            assert one.go_on(shared) == other.go_on(own)
-            found = shared.arm_probabilities(one.state())
-            assert np.array_equal(found, own.arm_probabilities(other.state()))
-    assert len({tuple(run.known) for run in together}) == 4
-
-
-@pytest.mark.parametrize("other", ["features", "labels", "weights", "classifier"])
-def test_a_memory_belongs_to_one_history(other: str) -> None:
-    """Another trial that acquires the same row ids does not get it."""
-    strategy, one, two = Albl(horizon=10), Run(seed=6), Run(seed=6)
-    changes: dict[str, Any] = {}
-    if other == "features":
-        two.X = two.X * [1.0, 3.0, 0.2]
-    elif other == "labels":
-        two.y = rng(1).permutation(two.y)
-    elif other == "weights":
-        changes["fit_weights"] = np.array([0.2, 1.8])
-    else:
-        two.make = lambda: DecisionTreeClassifier(random_state=0)
-    for _ in range(5):
-        acquired = one.go_on(strategy)
-        two.acquire(np.flatnonzero(np.isin(two.ids[two.pool], acquired)))
-    expected = Albl(horizon=10).arm_probabilities(two.state(**changes))
-    found = strategy.arm_probabilities(two.state(**changes))
-    assert np.array_equal(found, expected)
-    assert not np.array_equal(expected, strategy.arm_probabilities(one.state()))
-
-
-def test_asking_twice_gives_the_same_answer() -> None:
-    strategy, run = Albl(), Run(seed=9)
-    for _ in range(6):
-        state = run.state()
-        one, two = (strategy.select(state, 1, rng(run.step)).indices for _ in range(2))
-        assert one.tolist() == two.tolist()
-        strategy.select(state, 1, rng(77))  # another choice, which is not made
-        run.acquire(one)
-    np.testing.assert_array_equal(
-        strategy.arm_probabilities(run.state()), Albl().arm_probabilities(run.state())
-    )
-
-
-def test_what_an_instance_remembers_saves_refits() -> None:
-    fits: list[int] = []
-
-    class Counted(DecisionTreeClassifier):
-        def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
-            fits.append(len(y))
-            return super().fit(X, y, sample_weight)
-
-    # a local class cannot be pickled by name, so this one is never remembered
-    strategy, run = Albl(), Run(make=lambda: Counted(random_state=0))
-    for _ in range(3):
-        run.go_on(strategy)
-    assert fits == [6, 7, 6, 8, 6, 7]  # the trial's own fit, then the replay
-    run, calls = Run(), []
-    state = run.state()
-
-    def counting() -> Any:
-        calls.append(1)
-        return classifiers.get("logistic_regression")
-
-    strategy.select(state, 1, rng())
-    fresh = Albl()
-    for _ in range(6):
-        before = fresh._memories.copy()
-        run.go_on(fresh, new_classifier=counting)
-        assert len(fresh._memories) == len(before) + 1
-    calls.clear()
-    fresh.arm_probabilities(run.state(new_classifier=counting))
-    assert len(calls) == 1  # to name the classifier; a replay would make six more
-
-
-def test_order_and_names_of_classes_change_nothing() -> None:
-    """Of the pool, of the points annotated at the start, at a late step."""
-    run = Run(seed=4)
-    for _ in range(8):
-        run.go_on(Albl())
-    state, order = run.state(), rng(1).permutation(len(run.pool))
-    expected = Albl().arm_probabilities(state)
-    ids = run.ids[run.pool[Albl().select(state, 1, rng(3)).indices]]
-    moved = replace(state, X_pool=state.X_pool[order], pool_ids=state.pool_ids[order])
-    first = np.append(rng(2).permutation(6), np.arange(6, 14))
-    shuffled = replace(
-        state,
-        X_annotated=state.X_annotated[first],
-        y_annotated=state.y_annotated[first],
-        annotated_ids=state.annotated_ids[first],
-    )
-    y = 1 - state.y_annotated
-    renamed = replace(
-        state, y_annotated=y, classifier=state.new_classifier().fit(state.X_annotated, y)
-    )
-    for other in (moved, shuffled, renamed):
-        np.testing.assert_allclose(Albl().arm_probabilities(other), expected, rtol=1e-9)
-        found = Albl().select(other, 1, rng(3)).indices
-        assert other.pool_ids[found].tolist() == ids.tolist()
-
-
-def test_numbers_for_labelled_points_follow_what_was_acquired() -> None:
-    first, then = np.array([5, 1, 9]), np.array([4, 2])
-
-    def numbers(*ids: Any) -> list[float]:
-        return free_stream(*ids).random(4).tolist()
-
-    assert numbers(first, then) == numbers(first[::-1], then) == numbers(np.sort(first), then)
-    others = [(first, then[::-1]), (first, then[:1]), (first[:2], then), (first - 20, then)]
-    others.append((np.array([1, 5]), np.array([9, 4, 2])))
-    assert len({tuple(numbers(*ids)) for ids in [(first, then), *others]}) == 6
 
 
 def test_a_trial_of_the_package() -> None:
@@ -400,16 +218,6 @@ def test_a_trial_of_the_package() -> None:
 def test_networks_are_refused() -> None:
     with pytest.raises(UserError, match="network"):
         check_needs(Albl(), "albl", network="resnet18", has_rewards=True)
-
-
-def test_steps_that_cannot_be() -> None:
-    run = Run()
-    for step, budget in ((7, 1), (3, 3), (2, 7)):
-        with pytest.raises(UserError, match=r"state\.step: .* 6 annotated points and a budget"):
-            Albl().select(run.state(step=step), budget, rng())
-    run.go_on(Albl())
-    with pytest.raises(UserError, match=r"state\.new_classifier: albl needs it to replay step 1"):
-        Albl().select(run.state(new_classifier=None), 1, rng())
 
 
 @pytest.mark.parametrize(

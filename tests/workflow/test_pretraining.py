@@ -47,6 +47,13 @@ def test_learned_once_and_shared(fresh: Any) -> None:
     first = hashes(shared)
     assert sum("regressor.npz" in name for name in first) == 2
     assert sum("/steps/" in name for name in first) == 2  # at sizes 2 and 3
+    # the plan reads how long each took
+    for name in first:
+        path = shared / name
+        kind = {"rows": "rows-", "steps": "step-"}.get(path.parent.name, "")
+        folder = path.parent.parent if kind else path.parent
+        seconds = pd.read_csv(folder / "benchmarks" / f"{kind}{path.stem}.tsv", sep="\t")["s"]
+        assert (seconds > 0).all()
     records = pd.concat(
         read(path, "records") for path in fresh.results.glob("trials/*/*/*/*/*.parquet")
     )

@@ -8,6 +8,8 @@ rule pretrain_rows:
         f"{PRETRAINED_FOLDER}/{{key}}/rows/{{part}}.npz",
     log:
         f"{PRETRAINED_FOLDER}/{{key}}/logs/rows-{{part}}.log",
+    benchmark:
+        f"{PRETRAINED_FOLDER}/{{key}}/benchmarks/rows-{{part}}.tsv"
     conda:
         ENVIRONMENT
     threads: 1
@@ -30,6 +32,8 @@ rule pretrain_step:
         f"{PRETRAINED_FOLDER}/{{key}}/steps/{{size}}.npz",
     log:
         f"{PRETRAINED_FOLDER}/{{key}}/logs/step-{{size}}.log",
+    benchmark:
+        f"{PRETRAINED_FOLDER}/{{key}}/benchmarks/step-{{size}}.tsv"
     wildcard_constraints:
         key=one_of(ITERATIVE),
     conda:
@@ -54,6 +58,8 @@ rule pretrain:
         f"{PRETRAINED_FOLDER}/{{key}}/regressor.npz",
     log:
         f"{PRETRAINED_FOLDER}/{{key}}/logs/regressor.log",
+    benchmark:
+        f"{PRETRAINED_FOLDER}/{{key}}/benchmarks/regressor.tsv"
     conda:
         ENVIRONMENT
     threads: CPU_THREADS

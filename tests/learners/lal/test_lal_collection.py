@@ -17,6 +17,7 @@ from lalbench.learners.lal import (
     parts,
 )
 from lalbench.learners.lal.collection import first_points, random_annotated
+from lalbench.learners.lal.states import FOREST
 from lalbench.objectives import Scorer
 
 
@@ -170,3 +171,14 @@ def test_data_are_stored_without_pickle(tmp_path: object) -> None:
     assert again.columns == ("a", "b")
     assert np.array_equal(again.improvements, found.improvements)
     assert again.without("a").columns == ("b",)
+
+
+def test_paths_may_begin_with_more_points() -> None:
+    start = ColdStart(MonteCarlo(RandomForest(8)), first_size=4, last_size=6, repetitions=1)
+    data = RegressionData(FOREST, np.random.default_rng(0).random((50, 8)), np.zeros(50))
+    known = fit_regressor(data.without("size"), RegressorOptions(5, 3, 3), seed=0)
+    for size in start.sizes:
+        rng = np.random.default_rng(size)
+        annotated = start.path(task(), size, {4: known, 5: known}, rng)
+        assert len(np.unique(annotated)) == size
+        assert len(np.unique(task().y[annotated])) == 2

@@ -21,7 +21,6 @@ from lalbench.learners.lal.collection import (
     MonteCarlo,
     RegressionData,
     Task,
-    first_points,
     random_annotated,
 )
 from lalbench.learners.lal.regressor import Regressor
@@ -92,8 +91,8 @@ class ColdStart:
     def path(
         self, task: Task, size: int, regressors: Mapping[int, Regressor], rng: Generator
     ) -> IntArray:
-        """(size,) positions: one random point of each class, then the best by the regressors."""
-        annotated = first_points(task.y, rng)
+        """(size,) positions: :attr:`first_size` random points, then the best by the regressors."""
+        annotated = random_annotated(task.y, self.first_size, rng)
         pool = np.setdiff1d(np.arange(len(task.y)), annotated)
         while len(annotated) < size:
             regressor = regressors[len(annotated)]

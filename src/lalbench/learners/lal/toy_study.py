@@ -4,7 +4,7 @@ Konyushkova, Sznitman and Fua (2017), figure 1: with two Gaussian clouds of equa
 labelled point of each, a point that the classifier cannot place helps most; with clouds of unequal
 size another one does. Uncertainty sampling is thus no general rule, which is why LAL learns one.
 
-The paper states neither the distance of the clouds nor the penalty of the regression. Chosen here:
+Distance of the clouds and penalty of the regression in the paper are not known. Chosen here:
 
 - ``distance`` 4: the best accuracy is 0.977 for equal clouds. Where clouds overlap more, three
   points tell little about the boundary and the curve has no clear maximum.
@@ -12,9 +12,10 @@ The paper states neither the distance of the clouds nor the penalty of the regre
   the penalty leaves three labels to the intercept, which is not penalised: most labels then do harm
   because they make two against one, whatever they say about the boundary.
 
-The accuracy is that on test points with the class sizes of the pool. A classifier of one point of
-each class takes them to be equally frequent; where they are not, labels that move the boundary
-towards the smaller cloud are worth more, and these are not the labels of the most uncertain points.
+The accuracy is that on test points with the class sizes of the pool. Clouds of equal size mirror
+each other, and so must the curve. A classifier of one point of each class knows nothing of unequal
+sizes, while the accuracy counts the errors in the larger cloud more: nothing then distinguishes the
+probability 0.5.
 """
 
 from __future__ import annotations
