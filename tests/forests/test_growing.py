@@ -40,7 +40,7 @@ def grow_one(
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.integers(0, 10_000), st.integers(2, 90), st.integers(2, 4), st.booleans())
+@given(st.integers(0, 10_000), st.integers(2, 200), st.integers(2, 4), st.booleans())
 @example(4418, 50, 2, False)  # splits that are equal but for their rounding
 def test_one_feature_gives_the_tree_of_scikit_learn(
     seed: int, n: int, n_classes: int, rounded: bool

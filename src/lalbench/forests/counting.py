@@ -30,10 +30,10 @@ def add_tree(columns: Any, tree: Any, n_nodes: Any, votes: Any, shares: Any) -> 
     """
     depth = _depth(tree[0], tree[2], n_nodes)
     masks = np.empty((depth + 1, POINTS), dtype=np.uint8)
-    waiting = np.empty((depth + 2, 3), dtype=np.int64)  # node, its parent, side
+    waiting = np.empty((depth + 2, 3), dtype=np.int64)
     for first in range(0, columns.shape[1], POINTS):
         last = min(first + POINTS, columns.shape[1])
-        _add_block(columns, tree, first, last, masks, waiting, votes, shares)
+        add_block(columns, tree, first, last, masks, waiting, votes, shares)
 
 
 @jit()
@@ -47,7 +47,7 @@ def _depth(feature: Any, children: Any, n_nodes: Any) -> Any:
 
 
 @jit()
-def _add_block(
+def add_block(
     columns: Any,
     tree: Any,
     first: Any,
@@ -57,27 +57,36 @@ def _add_block(
     votes: Any,
     shares: Any,
 ) -> None:
+    """Adds what one tree says of a block of points.
+
+    Args:
+        columns, tree, votes, shares: as in :func:`add_tree`.
+        first, last: the block, of at most :data:`POINTS` points.
+        masks: (depth + 1, POINTS) uint8 to write to.
+        waiting: (depth + 2, 3) int64 to write to: nodes, their depths and parents.
+    """
     feature, threshold, children, values = tree
-    masks[0, :] = 1
-    depths = waiting[:, 1]
-    waiting[0, 0], depths[0] = 0, 0
+    n = last - first
+    masks[0, :n] = 1
+    waiting[0, :] = 0
     n_waiting = 1
     while n_waiting:
         n_waiting -= 1
-        node, depth = waiting[n_waiting, 0], depths[n_waiting]
-        parent = waiting[n_waiting, 2]
-        if depth > 0:
+        node, depth, parent = waiting[n_waiting]
+        mask = masks[depth, :n]
+        if depth > 0 and children[parent, 0] == node:
+            # a slice of one row is known to be contiguous, a row of a slice is not
             column = columns[feature[parent], first:last]
-            place = below(threshold[parent])
-            left = children[parent, 0] == node
-            _narrow(column, place, left, masks[depth - 1], masks[depth])
+            _narrow(column, below(threshold[parent]), masks[depth - 1], mask)
+        elif depth > 0:
+            # the left child was the last at this depth, and its mask is still there
+            _take_others(masks[depth - 1], mask)
         if feature[node] < 0:
-            _add_leaf(values[node], masks[depth], first, last, votes, shares)
+            _add_leaf(values[node], mask, first, last, votes, shares)
             continue
         for side in range(2):
             waiting[n_waiting, 0] = children[node, 1 - side]
-            depths[n_waiting] = depth + 1
-            waiting[n_waiting, 2] = node
+            waiting[n_waiting, 1], waiting[n_waiting, 2] = depth + 1, node
             n_waiting += 1
 
 
@@ -89,13 +98,15 @@ def below(threshold: Any) -> Any:
 
 
 @jit(borrows=True)
-def _narrow(column: Any, place: Any, left: Any, known: Any, found: Any) -> None:
-    if left:
-        for i in range(len(column)):
-            found[i] = known[i] & np.uint8(column[i] <= place)
-    else:
-        for i in range(len(column)):
-            found[i] = known[i] & np.uint8(not (column[i] <= place))
+def _narrow(column: Any, place: Any, known: Any, found: Any) -> None:
+    for i in range(len(found)):
+        found[i] = known[i] & np.uint8(column[i] <= place)
+
+
+@jit(borrows=True)
+def _take_others(known: Any, mask: Any) -> None:
+    for i in range(len(mask)):
+        mask[i] ^= known[i]
 
 
 @jit(borrows=True)
@@ -105,7 +116,7 @@ def _add_leaf(said: Any, mask: Any, first: Any, last: Any, votes: Any, shares: A
             count = votes[k, first:last]
             for i in range(len(count)):
                 count[i] += mask[i]
-        elif said[k] > 0.0:
+        elif said[k] != 0.0:
             share, value = shares[k, first:last], said[k]
             for i in range(len(share)):
                 share[i] += value * mask[i]

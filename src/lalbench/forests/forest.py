@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lalbench.errors import UserError
-from lalbench.forests import voting
+from lalbench.forests import moments, voting
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -24,7 +24,7 @@ class Forest:
         feature: (n_nodes,) int32 feature that a node compares; -1 in leaves.
         threshold: (n_nodes,) float64; features are compared in single precision.
         children: (n_nodes, 2) int32 left and right child, counted from the tree's own first node.
-        values: (n_nodes, K) float64 what a leaf says: shares of K classes, or one number.
+        values: (n_nodes, K) finite float64, what a leaf says: shares of K classes, or one number.
         starts: (B + 1,) int64 first node of every tree, and the number of nodes.
         n_features: d.
     """
@@ -67,10 +67,14 @@ class Forest:
         return found
 
     def mean_and_deviation(self, X: ArrayLike, column: int) -> tuple[FloatArray, FloatArray]:
-        """(n,) mean and (n,) standard deviation (ddof 0) over the trees of one column of values."""
-        rows = self._rows(X)
-        found = np.empty((2, len(rows)))
-        voting.mean_and_deviation(rows, *self._tables(), column, found)
+        """(n,) mean and (n,) standard deviation (ddof 0) over the trees of one column of values.
+
+        Points of which equally many trees say 1, and all others 0, have equal moments to the bit.
+
+        Raises:
+            UserError: rows of another width, or more trees than votes can be counted.
+        """
+        found = moments.mean_and_deviation(self._rows(X), self._tables(), self.depths(), column)
         return found[0], found[1]
 
     def sum_where(self, X: ArrayLike, trusted: NDArray[np.bool_]) -> FloatArray:
@@ -112,5 +116,5 @@ class Forest:
             )
         return rows
 
-    def _tables(self) -> tuple[NDArray[Any], ...]:
+    def _tables(self) -> moments.Tables:
         return self.feature, self.threshold, self.children, self.values, self.starts
