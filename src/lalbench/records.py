@@ -39,6 +39,9 @@ _KEY_TYPES = dict.fromkeys(KEYS[:6], "string") | {"data_seed": "int64", "seed": 
 COLUMNS: dict[str, Mapping[str, str]] = {
     "records": _KEY_TYPES
     | {"step": "int64", "n_annotated": "int64", "n_pool": "int64", "acquired": "list<int64>"}
+    # What the classifier before the step gave each acquired point for class 0, in the same order;
+    # empty for more than two classes, without predict_proba, and at step 0.
+    | {"acquired_probability": "list<float64>"}
     | dict.fromkeys(METRICS, "float64")
     | {
         "class_recall": "list<float64>",

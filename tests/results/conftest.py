@@ -128,6 +128,7 @@ def trial_rows(study: Study, key: Key) -> list[dict[str, Any]]:
             "n_annotated": 100 + int(step),
             "n_pool": pool - int(step),
             "acquired": [] if step == 0 else [int(own.integers(5000))],
+            "acquired_probability": said_of_acquired(key, int(step)),
             **dict.fromkeys(records.METRICS, float(scores[step])),
             "rare_precision": float(min(1.0, scores[step] + 0.05)),
             "rare_recall": float(scores[step] - 0.1),
@@ -149,6 +150,15 @@ def trial_rows(study: Study, key: Key) -> list[dict[str, Any]]:
         }
         for step in steps
     ]
+
+
+def said_of_acquired(key: Key, step: int) -> list[float]:
+    """One probability per step, in fiftieths as of a forest; an SVM gives none."""
+    _, _, classifier, strategy, *_ = key
+    if classifier == "svm" or step == 0:
+        return []
+    votes = _stream("said", *key, step).binomial(50, 0.5 if strategy == "entropy" else 0.3)
+    return [float(votes) / 50]
 
 
 def deep_rows(study: Study, key: Key) -> list[dict[str, Any]]:
@@ -182,6 +192,7 @@ def deep_rows(study: Study, key: Key) -> list[dict[str, Any]]:
                 "n_annotated": int(counts.sum()),
                 "n_pool": int(pool.sum()),
                 "acquired": [],
+                "acquired_probability": [],
                 **dict.fromkeys(records.METRICS, score),
                 "class_recall": [score] * 10,
                 "class_counts": [int(count) for count in counts],

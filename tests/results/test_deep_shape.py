@@ -261,6 +261,20 @@ def test_twelve_lines_can_be_told_apart(deep_analysis: Analysis, name: str) -> N
             assert np.linalg.norm(gap) > 15, (one, other)
 
 
+@pytest.mark.parametrize("name", VISION)
+def test_lines_of_lal_and_its_baselines_can_be_told_apart(name: str) -> None:
+    roles: dict[str, Role] = {"random": "baseline", "oracle": "bound", "neural_process": "learned"}
+    roles |= dict.fromkeys(("lal_independent", "lal_iterative", "lal_warm_start"), "learned")
+    plain = ("entropy", "margin", "k_center_greedy", "hal_uniform", "cbal", "quire", "kapoor")
+    found = style.looks(roles | dict.fromkeys((*plain, "albl"), "strategy"))
+    markers = [look.marker for label, look in found.items() if label not in ("random", "oracle")]
+    assert len(set(markers)) == len(markers)
+    for one, other in combinations(found.values(), 2):
+        if one.linestyle == other.linestyle:
+            gap = lab(one.color, VISION[name]) - lab(other.color, VISION[name])
+            assert np.linalg.norm(gap) > 15, (one, other)
+
+
 def test_known_looks_do_not_depend_on_the_study(deep_analysis: Analysis) -> None:
     every = style.looks(deep_analysis.roles)
     few: dict[str, Role] = {"core_gcn": "strategy", "random": "baseline", "vaal": "strategy"}

@@ -217,6 +217,24 @@ def test_every_strategy_has_its_own_look_in_every_figure() -> None:
     assert all(fewer[name] == found[name] for name in fewer)
 
 
+def test_looks_of_lal_do_not_depend_on_the_study() -> None:
+    lal = ("lal_independent", "lal_iterative", "lal_warm_start")
+    roles: dict[str, Role] = {"random": "baseline"} | dict.fromkeys(lal, "learned")
+    roles |= dict.fromkeys(("quire", "kapoor", "albl", "mine"), "strategy")
+    every = style.looks(roles)
+    for label, role in roles.items():
+        if label != "mine":
+            others: dict[str, Role] = {"another": role, label: role, "neural_process": "learned"}
+            assert style.looks(others)[label] == every[label]
+    assert len({every[label].color for label in lal}) == 3
+    # variants keep the colour and differ from each other; a learned one is no entropy
+    names = ["lal_iterative", "lal_iterative_a", "lal_iterative_b", "entropy_net", "np"]
+    found = style.looks(dict.fromkeys(names, "learned") | {"hal_gauss_a": "strategy"})
+    assert len({(look.color, look.marker, str(look.linestyle)) for look in found.values()}) == 6
+    assert {found[name].color for name in names[:3]} == {every["lal_iterative"].color}
+    assert found["entropy_net"] == style.looks({"np": "learned"})["np"]
+
+
 def test_looks_can_be_told_apart_without_colour() -> None:
     plain = ["entropy", "margin", "least_confident", "f_score", "k_center_greedy", "hal_uniform"]
     plain += ["hal_gauss", "cbal", "hal_uniform_correct", "hal_gauss_correct"]
@@ -232,5 +250,5 @@ def test_looks_can_be_told_apart_without_colour() -> None:
 
 def test_titles_and_captions_are_there(whole: Analysis) -> None:
     drawings = list(all_figures(whole))
-    assert len({drawing.name for drawing in drawings}) == len(drawings) == 2 * 12
+    assert len({drawing.name for drawing in drawings}) == len(drawings) == 2 * 12 + 1
     assert all(drawing.caption.endswith(".") for drawing in drawings)

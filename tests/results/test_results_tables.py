@@ -53,6 +53,13 @@ def test_written_tables_rebuild_byte_identically(
     assert b"seconds" not in b"".join(first.values())
 
 
+def test_tables_without_anything_to_show_are_left_out(
+    complete: dict[str, Table], broken: dict[str, Table]
+) -> None:
+    assert set(complete) - set(broken) == {"acquired_probabilities"}  # an SVM gives none
+    assert "regressors" not in complete
+
+
 def test_csv_holds_the_numbers(complete: dict[str, Table]) -> None:
     for table in complete.values():
         again = pd.read_csv(io.StringIO(table.csv()))

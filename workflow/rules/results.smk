@@ -1,5 +1,8 @@
 # Results: tables, figures, report and manifest from the records of all trials.
 
+# What tables and figures say of them was learned before the trials.
+REGRESSORS = [str(each.regressor) for each in PRETRAINED.values()]
+
 
 rule references:
     input:
@@ -35,6 +38,7 @@ rule tables:
         OUTPUTS["trials"],
         OUTPUTS["curves"],
         OUTPUTS["references"],
+        REGRESSORS,
     output:
         directory(f"{FOLDER}/tables"),
     log:
@@ -63,6 +67,7 @@ rule figures:
         OUTPUTS["trials"],
         OUTPUTS["curves"],
         OUTPUTS["references"],
+        REGRESSORS,
     output:
         directory(f"{FOLDER}/figures"),
     log:
@@ -91,6 +96,7 @@ rule report:
         f"{FOLDER}/tables",
         f"{FOLDER}/figures",
         OUTPUTS["timings"],
+        REGRESSORS,
     output:
         f"{FOLDER}/report.html",
     log:

@@ -128,6 +128,20 @@ class Analysis:
         counts = np.array([list(counts) for counts in lists], dtype=np.int64)
         return counts.reshape(-1, length, counts.shape[-1])
 
+    def acquired_probabilities(self, place: Place) -> dict[str, FloatArray]:
+        """Strategy → (n,) probabilities of class 0 that its acquired points had when it chose them.
+
+        Pooled over all steps of all finished trials at a place, in the study's order. Strategies
+        without any are left out: more than two classes, or a classifier that gives none.
+        """
+        rows = self._rows_by_place.get(place)
+        if rows is None:
+            return {}
+        here = self.records.trials.iloc[rows]
+        said = here["acquired_probability"].groupby(here["strategy"], sort=False)
+        pooled = {str(label): np.concatenate(lists.to_numpy()) for label, lists in said}
+        return {label: pooled[label] for label in self.strategies if len(pooled.get(label, ()))}
+
     def wide(self, place: Place, metric: str, summary: Summary) -> pd.DataFrame:
         """Runs × strategies (all of the study, NaN where none ran) at one place."""
         runs = self.at(place)

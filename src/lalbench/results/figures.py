@@ -10,7 +10,16 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from lalbench.config import Study
-from lalbench.results import balance, curve_figures, overview_figures, style
+from lalbench.results import (
+    acquired,
+    acquired_figure,
+    balance,
+    curve_figures,
+    overview_figures,
+    regressor_figure,
+    regressors,
+    style,
+)
 from lalbench.results.analysis import Analysis
 
 BESIDE = ("balanced_accuracy", "rare_recall")
@@ -52,6 +61,14 @@ def all_figures(analysis: Analysis) -> Iterator[Drawing]:
     for classifier in analysis.classifiers:
         yield from _curves(analysis, classifier)
         yield from _overviews(analysis, classifier)
+    if len(regressors.regressor_data(analysis)):
+        yield Drawing(
+            "regressor_importances",
+            "What the regressors of LAL look at",
+            "Importance of each column of the state: normalised mean decrease of the variance in "
+            "the regression forest. The columns are described in docs/lal.md.",
+            partial(regressor_figure.importance_bars, analysis),
+        )
 
 
 def _curves(analysis: Analysis, classifier: str) -> Iterator[Drawing]:
@@ -133,6 +150,7 @@ def _overviews(analysis: Analysis, classifier: str) -> Iterator[Drawing]:
         partial(overview_figures.penalty_matrix, analysis, classifier),
     )
     yield from _balance(analysis, classifier)
+    yield from _acquired(analysis, classifier)
     for label, role in analysis.roles.items():
         if role == "learned":
             yield Drawing(
@@ -161,3 +179,16 @@ def _balance(analysis: Analysis, classifier: str) -> Iterator[Drawing]:
         f"over data splits. Dotted: {balance.BALANCED}, from where on the tables call it balanced.",
         partial(curve_figures.balance_curves, analysis, classifier),
     )
+
+
+def _acquired(analysis: Analysis, classifier: str) -> Iterator[Drawing]:
+    if (acquired.acquired_data(analysis)["classifier"] == classifier).any():
+        yield Drawing(
+            f"acquired_probabilities-{classifier}",
+            f"Probabilities of the chosen points, {style.pretty(classifier)}",
+            "Histograms of the probability of class 0 that the classifier gave the chosen points "
+            "before it had their labels, over all steps and finished trials. Each is as high as "
+            "its row; the number beside it is the density in its fullest bin (1: as if spread "
+            "evenly). Dotted: 0.5.",
+            partial(acquired_figure.acquired_histograms, analysis, classifier),
+        )

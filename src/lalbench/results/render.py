@@ -24,6 +24,7 @@ _LATEX = {
     "}": r"\}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
+    "²": "$^2$",
     "±": r"$\pm$",
     "−": "$-$",
     "×": r"$\times$",

@@ -125,6 +125,16 @@ def _against_random(analysis: Analysis, row: Any) -> str:
     )
 
 
+PROBABILITIES = (
+    "Uncertainty sampling takes points whose probability is close to 0.5; other strategies need "
+    "not (Konyushkova et al. 2017, Figure 5)."
+)
+REGRESSORS = (
+    "LAL asks a regressor that knows the state of the classifier, not the features of a point; the "
+    "importances say which columns of the state decide."
+)
+
+
 def _sections(analysis: Analysis) -> Sequence[Section]:
     every = {table.name: table for table in tables.all_tables(analysis)}
     pictures = _pictures(analysis)
@@ -133,7 +143,12 @@ def _sections(analysis: Analysis) -> Sequence[Section]:
         return [every[name] for name in names if name in every]
 
     def drawn(*kinds: str) -> list[Picture]:
-        return [p for kind in kinds for name, p in pictures.items() if name.startswith(kind + "-")]
+        return [
+            p
+            for k in kinds
+            for name, p in pictures.items()
+            if name == k or name.startswith(k + "-")
+        ]
 
     cost = [shown_facts.cost_table(analysis)] if len(analysis.records.timings) else []
     return [
@@ -147,10 +162,14 @@ def _sections(analysis: Analysis) -> Sequence[Section]:
         Section("rare", "Rare classes and balance", "",
                 some("rare_class", "class_balance", "labels_to_balance", "acquired_per_class"),
                 drawn("class_balance", "balance")),
+        Section("probabilities", "What the classifier said of the chosen points", PROBABILITIES,
+                some("acquired_probabilities"), drawn("acquired_probabilities")),
         Section("beside", "Beside the scores", _beside(analysis),
                 some("label_budget", "references", "regret", "labels_to_target", "area_vs_random",
                      "metrics")),
         Section("training", "Training of learned strategies", "", (), drawn("training")),
+        Section("regressors", "What LAL learned before the study", REGRESSORS,
+                some("regressors"), drawn("regressor_importances")),
         Section("cells", "Cells, and what is missing or failed", "", some("cells", "coverage")),
         Section("cost", "Time", "", cost),
     ]  # fmt: skip

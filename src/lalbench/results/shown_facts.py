@@ -120,6 +120,7 @@ def _reference_rows(part: pd.DataFrame) -> pd.DataFrame:
 
 TARGET_NAMES = {
     "random_final": "mean last score of random",
+    "random_final_paired": "last score of random's run with the same seeds",
     "all_labels_95": "95 % of the score with all labels",
 }
 
@@ -129,22 +130,34 @@ def target_table(analysis: Analysis) -> Table:
     data = targets.target_table(analysis)
     data.insert(6, "role", data["strategy"].map(analysis.roles))
 
-    def cell(row: pd.Series) -> str:
-        beyond = math.isinf(row["labels"])
-        text = "> budget" if beyond else number(row["labels"], 1).removesuffix(".0")
-        return f"{text} ({row['reached']}/{row['trials']})"
-
     blocks = [
-        Block(f"{classifier}, {TARGET_NAMES[str(target)]}", spread(part, cell))
+        Block(f"{classifier}, {TARGET_NAMES[str(target)]}", spread(part, _target_cell))
         for (classifier, target), part in data.groupby(["classifier", "target"], sort=False)
     ]
     caption = (
         "Median number of annotated points at which the score first reaches the target, and in how "
         "many trials it does. A trial that never does counts as beyond the budget and is not "
-        "dropped. The CSV file has the same for the isotonic fit of the curves, and the share of "
-        "labels saved against random over the pairs in which both reach the target."
+        "dropped. Where the target is the last score of random's run with the same seeds: the "
+        "median of these numbers in percent of the labels that this run of random used, with a "
+        "95 % interval of order statistics (from six data splits on). Curves go up and down, so "
+        "random itself reaches its last score before its last step: compare with its row. The CSV "
+        "file has the same for the isotonic fit of the curves, and the share of labels saved "
+        "against random over the pairs in which both reach the target."
     )
     return Table("labels_to_target", "Labels to reach a target", caption, data, blocks, long=True)
+
+
+def _target_cell(row: pd.Series) -> str:
+    """Labels, or their share of random's with its interval; how many trials reach the target."""
+    paired = row["target"] == "random_final_paired"
+    if math.isinf(row["share"] if paired else row["labels"]):
+        text = "> budget"
+    elif paired:
+        text = f"{100 * row['share']:.0f} %"
+    else:
+        text = number(row["labels"], 1).removesuffix(".0")
+    between = interval(100 * row["share_low"], 100 * row["share_high"], 0) if paired else ""
+    return " ".join(filter(None, [text, between, f"({row['reached']}/{row['trials']})"]))
 
 
 def area_table(analysis: Analysis) -> Table:

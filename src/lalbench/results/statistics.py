@@ -101,6 +101,25 @@ def _t_interval(values: FloatArray) -> FloatArray:
     return np.stack([centre - half, centre + half], axis=1)
 
 
+def median_interval(sample: FloatArray) -> tuple[float, float]:
+    """Two order statistics around the median, at least 95 % whatever the distribution.
+
+    The k-th smallest and the k-th largest of n values, with the largest k such that fewer than k
+    of n fair coins show heads with a probability of at most 2.5 % (the sign test turned round).
+    Values may be infinite: censored times need no other treatment. NaN with fewer than six values,
+    whose smallest and largest are not far enough apart.
+    """
+    from scipy.stats import binom
+
+    n = len(sample)
+    counts = np.arange(n + 1)
+    k = int((binom.cdf(counts, n, 0.5) <= (1 - LEVEL) / 2).sum())
+    if k == 0:
+        return float("nan"), float("nan")
+    ordered = np.sort(sample)
+    return float(ordered[k - 1]), float(ordered[n - k])
+
+
 def compare(differences: Sequence[FloatArray]) -> list[Comparison]:
     """One paired comparison per array of differences (``summaries.paired_differences``)."""
     intervals = mean_intervals(differences)

@@ -19,7 +19,8 @@ from lalbench.results.roles import Role
 # Okabe and Ito's palette (2008), told apart by colour-blind readers; yellow is too pale for lines.
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 BLUE, VERMILLION, PURPLE = "#0072B2", "#D55E00", "#CC79A7"
-WINE = "#882255"  # of Tol's muted palette (2021): darker than the others, so grey tells it apart
+# Of Tol's muted palette (2021): darker than the others, so grey tells them apart.
+WINE, INDIGO = "#882255", "#332288"
 GREY, PALE = "#5F5F5F", "#A3A3A3"
 
 DASHED, DOTTED, DASHDOT = (0, (4, 1.6)), (0, (1.2, 1.2)), (0, (5, 1.4, 1.2, 1.4))
@@ -91,8 +92,23 @@ _KNOWN = {
     "vaal": Look(WINE, "<", DASHED),
     "uncertain_gcn": Look(GREEN, ">", DASHED),
     "core_gcn": Look(GREEN, "h", DOTTED),
+    "quire": Look(GREEN, "h", DASHDOT),
+    "kapoor": Look(SKY, "p", DASHDOT),
+    "albl": Look(PURPLE, "8", DASHDOT),
 }
-"""Colours are families of methods; markers are all different, so that lines need no colour."""
+"""Colours are families of methods; markers are all different among strategies that can stand in one
+study, so that lines need no colour: some strategies need networks, others features.
+"""
+
+_KNOWN_LEARNED = {
+    "lal_independent": Look(VERMILLION, ">", DASHDOT, 1.6, 5),
+    "lal_iterative": Look(INDIGO, "<", "-", 1.8, 5),
+    "lal_warm_start": Look(WINE, "d", DOTTED, 1.6, 5),
+}
+"""Learned strategies with looks of their own; the others take those below."""
+
+_VARIANTS = [("<", DOTTED), (">", DOTTED), ("H", DASHED), ("p", "-"), ("d", DASHDOT)]
+"""Markers and lines of variants of known strategies, in turn among those of one colour."""
 
 _BOUNDS = [Look(GREY, "", "-", 1.3, 2.5), Look(PALE, "", DASHED, 1.3, 2.4)]
 _LEARNED = [
@@ -115,16 +131,21 @@ def looks(roles: dict[str, Role]) -> dict[str, Look]:
     colour; others take the next free look in the study's order.
     """
     free = {"bound": list(_BOUNDS), "learned": list(_LEARNED), "strategy": list(_OTHERS)}
+    every: dict[str, dict[str, Look]] = {"strategy": _KNOWN, "learned": _KNOWN_LEARNED}
     found: dict[str, Look] = {}
+    variants: dict[str, int] = {}
     for label, role in roles.items():
-        family = next((name for name in _KNOWN if label.startswith(name)), None)
+        known = every.get(role, {})
+        family = next((name for name in known if label.startswith(name)), None)
         if role == "baseline":
             found[label] = _RANDOM
-        elif role == "strategy" and label in _KNOWN:
-            found[label] = _KNOWN[label]
-        elif role == "strategy" and family is not None:
-            marker = "<" if family != "hal_gauss" else ">"
-            found[label] = replace(_KNOWN[family], marker=marker, linestyle=DOTTED)
+        elif label in known:
+            found[label] = known[label]
+        elif family is not None:
+            color = known[family].color
+            number = variants[color] = variants.get(color, -1) + 1
+            marker, linestyle = _VARIANTS[number % len(_VARIANTS)]
+            found[label] = replace(known[family], marker=marker, linestyle=linestyle)
         else:
             supply = free[role]
             found[label] = supply.pop(0) if len(supply) > 1 else supply[0]

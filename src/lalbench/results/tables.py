@@ -5,7 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from lalbench.config import Study
-from lalbench.results import shown_balance, shown_facts, shown_overall, shown_scores
+from lalbench.results import (
+    acquired,
+    regressors,
+    shown_balance,
+    shown_facts,
+    shown_overall,
+    shown_scores,
+)
 from lalbench.results.analysis import Analysis
 from lalbench.results.render import Table
 
@@ -30,7 +37,7 @@ def write_tables(study: Study, results_dir: Path, output: Path) -> None:
 
 
 def all_tables(analysis: Analysis) -> list[Table]:
-    """All tables but the cost, in the order of the report."""
+    """All tables but the cost."""
     return [
         *shown_scores.score_tables(analysis),
         shown_scores.rare_class_table(analysis),
@@ -49,5 +56,7 @@ def all_tables(analysis: Analysis) -> list[Table]:
         shown_overall.comparison_table(analysis),
         shown_overall.penalty_table(analysis),
         shown_overall.metric_table(analysis),
+        *acquired.acquired_tables(analysis),
+        *regressors.regressor_tables(analysis),
         *shown_scores.pair_tables(analysis),
     ]

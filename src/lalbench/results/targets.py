@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from lalbench.results.analysis import Analysis, Place
 from lalbench.results.scores import PLACE
-from lalbench.results.statistics import mean_intervals
+from lalbench.results.statistics import mean_intervals, median_interval
 from lalbench.results.summaries import (
     Runs,
     all_differences,
@@ -18,67 +22,127 @@ from lalbench.results.summaries import (
     unit_means,
 )
 
+FloatArray = NDArray[np.float64]
 METRIC = "objective"
+
+
+@dataclass(frozen=True)
+class _Target:
+    """A score to be reached at one place.
+
+    Attributes:
+        name: in the table.
+        score: the score, or its mean over the runs.
+        each: (m,) the score that each run has to reach; NaN where there is none.
+        budget: (m,) labels that random used until it had that score after its last step; NaN where
+            the score is not that of one run of random.
+    """
+
+    name: str
+    score: float
+    each: FloatArray
+    budget: FloatArray
 
 
 def target_table(analysis: Analysis) -> pd.DataFrame:
     """Labels until the score reaches a target, per place, target and strategy.
 
-    Targets: ``random_final``, the mean last score of random; ``all_labels_95``, 95 % of the mean
-    score with all labels (where the references stage was run). Columns: ``labels`` and
-    ``labels_smooth``, medians over trials (inf: more than half never reach it, so the median lies
-    beyond the budget), ``reached`` and ``trials``; ``saving``, mean of 1 - labels / labels of
-    random over the pairs in which both reach it, ``saving_pairs`` of ``pairs``.
+    Targets: ``random_final``, the mean last score of random; ``random_final_paired``, the last
+    score of random's run with the same seeds; ``all_labels_95``, 95 % of the mean score with all
+    labels (where the references stage was run). Columns: ``labels`` and ``labels_smooth``, medians
+    over trials (inf: more than half never reach it, so the median lies beyond the budget),
+    ``reached`` and ``trials`` (those that have the target); ``saving``, mean of 1 - labels / labels
+    of random over the pairs in which both reach it, ``saving_pairs`` of ``pairs``.
+
+    Of ``random_final_paired`` alone: ``share``, labels divided by the labels that random's run had
+    after its last step, median over ``units`` (runs on one split count by their median) with the
+    interval ``share_low`` … ``share_high`` (:func:`statistics.median_interval`); a trial that never
+    reaches the target counts as inf.
     """
     rows = [
         row
         for place in analysis.places
         if (runs := analysis.at(place)) is not None
-        for name, target in _targets(analysis, place, runs).items()
-        for row in _target_rows(analysis, place, runs, name, target)
+        for target in _targets(analysis, place, runs)
+        for row in _target_rows(analysis, place, runs, target)
     ]
     columns = [*PLACE, "target", "score", "strategy", "labels", "labels_smooth", "reached"]
-    columns += ["trials", "saving", "saving_pairs", "pairs"]
-    return pd.DataFrame(rows, columns=columns)
+    columns += ["trials", "saving", "saving_pairs", "pairs", "share", "share_low", "share_high"]
+    return pd.DataFrame(rows, columns=[*columns, "units"])
 
 
-def _targets(analysis: Analysis, place: Place, runs: Runs) -> dict[str, float]:
-    found = {}
+def _targets(analysis: Analysis, place: Place, runs: Runs) -> list[_Target]:
+    nothing = np.full(len(runs), np.nan)
+    found = []
     if analysis.random is not None:
-        final = analysis.units(place, METRIC, "final")[analysis.random].mean()
-        found["random_final"] = float(final)
+        final = float(analysis.units(place, METRIC, "final")[analysis.random].mean())
+        found.append(_Target("random_final", final, np.full(len(runs), final), nothing))
+        each = _of_random(runs, runs.scores[METRIC][:, -1], analysis.random)
+        budget = _of_random(runs, runs.labels[:, -1], analysis.random)
+        found.append(_Target("random_final_paired", final, each, budget))
     table = analysis.records.references
     every = table[(table[PLACE] == list(place)).all(axis=1) & (table["strategy"] == "all_labels")]
     if len(every):
-        found["all_labels_95"] = 0.95 * float(every["objective"].mean())
-    return {name: target for name, target in found.items() if np.isfinite(target)}
+        score = 0.95 * float(every["objective"].mean())
+        found.append(_Target("all_labels_95", score, np.full(len(runs), score), nothing))
+    return [target for target in found if np.isfinite(target.score)]
+
+
+def _of_random(runs: Runs, values: NDArray[Any], random: str) -> FloatArray:
+    """(m,) the value that random's run with the same split and seeds has; NaN without one."""
+    wide = runs.wide(values.astype(float))
+    here = pd.MultiIndex.from_frame(runs.keys[["unit", "data_seed", "seed"]])
+    if random not in wide:
+        return np.full(len(runs), np.nan)
+    return wide[random].reindex(here).to_numpy()
 
 
 def _target_rows(
-    analysis: Analysis, place: Place, runs: Runs, name: str, target: float
+    analysis: Analysis, place: Place, runs: Runs, target: _Target
 ) -> list[dict[str, object]]:
-    needed = labels_to_target(runs.scores[METRIC], runs.labels, target, smooth=False)
-    smooth = labels_to_target(runs.scores[METRIC], runs.labels, target, smooth=True)
+    scores = runs.scores[METRIC]
+    needed = labels_to_target(scores, runs.labels, target.each, smooth=False)
+    smooth = labels_to_target(scores, runs.labels, target.each, smooth=True)
     wide = runs.wide(needed)
     rows: list[dict[str, object]] = []
     for label in analysis.strategies:
-        mine = (runs.keys["strategy"] == label).to_numpy()
+        mine = (runs.keys["strategy"] == label).to_numpy() & np.isfinite(target.each)
         if not mine.any():
             continue
         rows.append(
             {
                 **dict(zip(PLACE, place, strict=True)),
-                "target": name,
-                "score": target,
+                "target": target.name,
+                "score": target.score,
                 "strategy": label,
                 "labels": censored_median(needed[mine]),
                 "labels_smooth": censored_median(smooth[mine]),
                 "reached": int(np.isfinite(needed[mine]).sum()),
                 "trials": int(mine.sum()),
                 **_saving(wide, runs, label, analysis.random),
+                **_share_of_labels(runs.keys["unit"][mine], needed[mine], target.budget[mine]),
             }
         )
     return rows
+
+
+def _share_of_labels(
+    units: pd.Series, needed: FloatArray, budget: FloatArray
+) -> dict[str, float | int]:
+    """Labels needed as a share of random's, by data split; nothing where no run of random has them.
+
+    Args:
+        units: (k,) data split of each run.
+        needed: (k,) labels until the target; NaN for never.
+        budget: (k,) labels that random used.
+    """
+    names = ("share", "share_low", "share_high")
+    if not np.isfinite(budget).any():
+        return dict.fromkeys(names, float("nan")) | {"units": 0}
+    ratios = pd.Series(needed / budget, index=units.to_numpy())
+    by_unit = np.array([censored_median(part.to_numpy()) for _, part in ratios.groupby(level=0)])
+    values = (censored_median(by_unit), *median_interval(by_unit))
+    return dict(zip(names, values, strict=True)) | {"units": len(by_unit)}
 
 
 def censored_median(needed: np.ndarray) -> float:

@@ -58,7 +58,8 @@ def run_trial(
 
     Returns:
         One row per step 0 … ``steps`` with the columns of :data:`lalbench.records.COLUMNS`:
-        ``acquired`` holds the row ids (of the original data set) acquired in that step.
+        ``acquired`` holds the row ids (of the original data set) acquired in that step,
+        ``acquired_probability`` what the classifier gave them for class 0 when they were chosen.
 
     Raises:
         UserError: unknown name or option, or more acquisitions than pool points.

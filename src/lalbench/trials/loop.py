@@ -17,6 +17,7 @@ from lalbench.data.images import Images
 from lalbench.objectives import Scorer, metrics
 from lalbench.seeds import PublishedGenerator, Streams
 from lalbench.strategies.base import LabelOracle, LearningState, Need, Strategy, check_needs
+from lalbench.trials.acquired import acquired_probabilities
 from lalbench.trials.learning import learn
 from lalbench.trials.trial import Names, Trial, check_selection, key_of
 
@@ -33,6 +34,7 @@ class _Choice:
 
     step: int = 0
     acquired: list[int] = field(default_factory=list)
+    acquired_probability: list[float] = field(default_factory=list)
     labels_asked: int = 0
     seconds_learn: float = 0.0
     seconds_select: float = 0.0
@@ -126,6 +128,7 @@ class Loop:
             new_classifier=lambda: classifiers.clone(self.classifier),
             reward_scorer=self._reward_scorer if Need.REWARD_SET in needs else None,
             test_scorer=self._test_scorer if Need.TEST_SET in needs else None,
+            objective=self._test_scorer.objective,
             labels=self.labels,
             learned=self.learned,
         )
@@ -173,12 +176,14 @@ class Loop:
         in_signals = self._signal_seconds() - signals_before
         seconds = time.perf_counter() - learned_at - in_signals
         chosen = check_selection(selection, budget, len(self.pool))
+        said = acquired_probabilities(state, chosen)  # after the clock: no part of the selection
         acquired = self.pool[chosen]
         self.annotated = np.concatenate([self.annotated, acquired])
         self.pool = np.delete(self.pool, chosen)
         return _Choice(
             step,
             [int(row) for row in self.problem.row_ids[acquired]],
+            said,
             self.labels.count if self.labels is not None else 0,
             learned_at - started,
             seconds,
@@ -194,6 +199,7 @@ class Loop:
             "n_annotated": len(self.annotated),
             "n_pool": len(self.pool),
             "acquired": choice.acquired,
+            "acquired_probability": choice.acquired_probability,
             **self._scores(),
             "class_counts": [int(count) for count in counts],
             "rare_in_pool": int(np.sum(y[self.pool] == problem.rare_class)),
@@ -227,10 +233,12 @@ class Loop:
         probabilities = (
             classifiers.probabilities(fitted, X, problem.n_classes) if has_probabilities else None
         )
-        found = metrics(
-            y, fitted.predict(X), probabilities, problem.class_weights, problem.rare_class
-        )
-        return {"objective": float(self._test_scorer(fitted)), **found}
+        predicted, scorer = fitted.predict(X), self._test_scorer
+        found = metrics(y, predicted, probabilities, problem.class_weights, problem.rare_class)
+        # what a scorer would ask the classifier once more
+        values = predicted if scorer.needs == "predictions" else probabilities
+        objective = scorer(fitted) if values is None else scorer.score(values)
+        return {"objective": float(objective), **found}
 
     def _learn(self, state: LearningState, step: int) -> LearningState:
         strategy: Any = self.strategy

@@ -56,8 +56,15 @@ def failed_trial(problem: Problem, names: Names, message: str) -> Trial:
     key = key_of(problem, names, 0)
     unknown: dict[str, Any] = dict.fromkeys(METRICS, float("nan"))
     counts = {"n_annotated": len(problem.annotated), "n_pool": len(problem.pool)}
-    rest = {"acquired": [], "class_recall": [], "class_counts": [], "labels_asked": 0}
-    rest |= {"label_budget": 0, "rare_in_pool": 0, "rare_in_test": 0, "engine": ""}
+    lists = ("acquired", "acquired_probability", "class_recall", "class_counts")
+    rest: dict[str, Any] = {name: [] for name in lists}
+    rest |= {
+        "labels_asked": 0,
+        "label_budget": 0,
+        "rare_in_pool": 0,
+        "rare_in_test": 0,
+        "engine": "",
+    }
     outcome = {"split_hash": problem.split_hash, "status": "error", "message": message}
     return Trial(records=[key | counts | unknown | rest | outcome])
 

@@ -60,6 +60,13 @@ def test_permuting_the_pool_permutes_the_states() -> None:
     assert np.allclose(states(fitted, y, pool[order], 2), states(fitted, y, pool, 2)[order])
 
 
+def test_a_pure_forest_has_at_most_one_state_per_number_of_votes() -> None:
+    X, y, _ = data()
+    fitted = RandomForest(20, random_state=0).fit(X, y)
+    found = states(fitted, y, np.random.default_rng(1).normal(size=(3000, 3)), 2)
+    assert len(np.unique(found, axis=0)) == len(np.unique(found[:, 0])) <= 21
+
+
 def test_one_class_against_the_others() -> None:
     X, y, pool = data(n_classes=3)
     fitted = RandomForest(random_state=0).fit(X, y)
