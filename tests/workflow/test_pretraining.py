@@ -59,13 +59,13 @@ def test_learned_once_and_shared(fresh: Any) -> None:
     )
     assert (records["status"] == "ok").all()
     assert set(records["strategy"]) == {"lal_independent", "lal_iterative", "random"}
-    # another study reads the same files
-    fresh.edit("config.yaml", lambda _: yaml.safe_dump({**STUDY, "study": "other", "steps": 2}))
-    output, messages = fresh.run("--dry-run", "--cores", "1")
+    # another study, from another file, reads the same files
+    other = yaml.safe_dump({**STUDY, "study": "other", "steps": 2})
+    (fresh.folder / "other.yaml").write_text(other)
+    output, messages = fresh.run("--dry-run", "--cores", "1", "--config", "study=other.yaml")
     assert "rule trials" in output + messages
     assert "pretrain_" not in output + messages
     # one job at a time writes the same bytes
-    fresh.edit("config.yaml", lambda _: yaml.safe_dump(STUDY))
     for path in shared.rglob("*.npz"):
         path.unlink()
     wanted = [str((shared / name).relative_to(fresh.folder)) for name in first if "regr" in name]

@@ -52,6 +52,11 @@ PRETRAINED_FOLDER = f"{STUDY.tables_folder.parent}/pretrained"
 ITERATIVE = [key for key, each in PRETRAINED.items() if each.iterative]
 
 
+def untracked(value):
+    """A parameter that decides nothing: Snakemake does not compare what it derives from the output."""
+    return lambda wildcards, output: value
+
+
 def one_of(names):
     """A wildcard constraint that matches just these names."""
     return "|".join(re.escape(name) for name in names) or "(?!)"

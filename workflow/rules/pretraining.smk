@@ -1,4 +1,5 @@
-# Regressors of LAL, learned on synthetic data once and shared by all studies of a results folder.
+# Regressors of LAL, learned on synthetic data once and shared by all studies of a results folder: their
+# key says all that they depend on, so another study file is no reason to learn them again.
 
 
 rule pretrain_rows:
@@ -17,8 +18,8 @@ rule pretrain_rows:
         mem_mb=2000,
         runtime=lambda wildcards, attempt: 60 * attempt,
     params:
-        study=STUDY_FILE,
-        results=RESULTS_OPTION,
+        study=untracked(STUDY_FILE),
+        results=untracked(RESULTS_OPTION),
         labels=labels("key", "part"),
     shell:
         "python -m lalbench pretrain-rows --study {params.study:q} {params.results:q}"
@@ -43,8 +44,8 @@ rule pretrain_step:
         mem_mb=4000,
         runtime=lambda wildcards, attempt: 60 * attempt,
     params:
-        study=STUDY_FILE,
-        results=RESULTS_OPTION,
+        study=untracked(STUDY_FILE),
+        results=untracked(RESULTS_OPTION),
         labels=labels("key", "size"),
     shell:
         "python -m lalbench pretrain-step --study {params.study:q} {params.results:q}"
@@ -67,8 +68,8 @@ rule pretrain:
         mem_mb=8000,
         runtime=lambda wildcards, attempt: 120 * attempt,
     params:
-        study=STUDY_FILE,
-        results=RESULTS_OPTION,
+        study=untracked(STUDY_FILE),
+        results=untracked(RESULTS_OPTION),
         labels=labels("key"),
     shell:
         "python -m lalbench pretrain --study {params.study:q} {params.results:q}"
