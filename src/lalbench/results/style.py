@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -195,7 +196,7 @@ def label_panels(
         axes[0, column].set_title(pretty(name), fontweight="bold", pad=10)
         axes[-1, column].set_xlabel(x)
     for row, name in enumerate(rows):
-        axes[row, 0].set_ylabel(pretty(name), fontweight="bold", fontsize=8)
+        axes[row, 0].set_ylabel(textwrap.fill(pretty(name), 18), fontweight="bold", fontsize=8)
     figure.supylabel(y, fontsize=7.5)
     figure.align_ylabels(axes[:, 0])
 
