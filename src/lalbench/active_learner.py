@@ -100,6 +100,7 @@ class ActiveLearner:
         Raises:
             UserError: points or labels that do not fit, or too few to learn from.
         """
+        self._scaler = None
         if Need.PRETRAINED in self.strategy.needs:
             self.learned = self.strategy.pretrain(self.classifier, processes)
         elif Need.LEARNED in self.strategy.needs:
@@ -139,6 +140,8 @@ class ActiveLearner:
         Raises:
             UserError: points or labels that do not fit, or a strategy that has not learned yet.
         """
+        if isinstance(budget, bool) or not isinstance(budget, int) or budget < 1:
+            raise UserError("budget", f"cannot use {budget!r}", "give a whole number from 1")
         needs = self.strategy.needs
         if self.learned is None and needs & {Need.LEARNED, Need.PRETRAINED}:
             raise UserError("select", f"{self._title} has not learned yet", "call learn first")
@@ -151,20 +154,33 @@ class ActiveLearner:
         """Writes what was learned as npz, atomically and without pickle."""
         if self.learned is None:
             raise UserError("save", f"{self._title} has learned nothing", "call learn first")
-        files.write_npz(path, self.learned.to_arrays())
+        arrays = {"strategy": np.array(self._title), **self.learned.to_arrays()}
+        files.write_npz(path, arrays)
 
     def load(self, path: str | os.PathLike[str]) -> Self:
         """Reads what :meth:`save` wrote for the same strategy.
 
         Raises:
-            CorruptFileError: the file is missing, damaged, or of another strategy.
+            CorruptFileError: the file is damaged, or none of :meth:`save`.
+            UserError: there is no file, or it is of another strategy.
         """
+        if not self.strategy.needs & {Need.LEARNED, Need.PRETRAINED}:
+            raise UserError("load", f"{self._title} learns nothing", "use it without")
+        if not os.path.isfile(path):
+            raise UserError("load", f'no file "{os.fspath(path)}"', "give one that save wrote")
         try:
-            self.learned = self.strategy.learned_from_arrays(files.read_npz(path))
-        except (AttributeError, KeyError) as error:
+            arrays = files.read_npz(path)
+            title = str(arrays.pop("strategy"))
+            if title == self._title:
+                self.learned = self.strategy.learned_from_arrays(arrays)
+        except (CorruptFileError, KeyError, ValueError) as error:
             raise CorruptFileError(
-                f"{path}: not of the strategy {self._title} ({error}); learn again"
+                f"{path}: nothing that an ActiveLearner saved, or damaged ({error}); learn again"
             ) from error
+        if title != self._title:
+            raise UserError(
+                "load", f"{path} is of the strategy {title}, not {self._title}", "learn again"
+            )
         return self
 
     def _check_needs(self) -> None:
@@ -196,10 +212,22 @@ class ActiveLearner:
         labels = _labels(y, rows, known)
         if self._scaler is None:
             self._scaler = fit_per_feature(np.concatenate([rows, pool]))
+        if self._scaler.mean.shape != rows.shape[1:]:
+            raise UserError(
+                "X",
+                f"{rows.shape[1]} features, and {len(self._scaler.mean)} the first time",
+                "give the same features, or learn again",
+            )
         rows, pool = self._scaler(rows), self._scaler(pool)
         given = np.ones(len(known)) if self._class_weights is None else self._class_weights
         weights = check_weights(given)
-        fit_weights = None if self._fit_weights is None else np.asarray(self._fit_weights)
+        fit_weights = None if self._fit_weights is None else check_weights(self._fit_weights)
+        for key, own in (("class_weights", weights), ("fit_weights", fit_weights)):
+            if own is not None and len(own) != len(known):
+                names = ", ".join(map(str, known))
+                raise UserError(
+                    key, f"{len(own)} weights for the {len(known)} classes {names}", "give one each"
+                )
         fitted = classifiers.fit(classifiers.clone(self.classifier), rows, labels, fit_weights)
         n, m = len(rows), len(pool)
         return LearningState(

@@ -96,8 +96,13 @@ class Forest:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Forest:
-        """The inverse of :meth:`to_arrays`; raises ``KeyError`` for a missing array."""
-        return cls(
+        """The inverse of :meth:`to_arrays`.
+
+        Raises:
+            KeyError: a missing array.
+            ValueError: arrays that are no forest, through which a walk would not end or leave them.
+        """
+        found = cls(
             arrays["feature"],
             arrays["threshold"],
             arrays["children"],
@@ -105,6 +110,25 @@ class Forest:
             arrays["starts"],
             int(arrays["n_features"]),
         )
+        found._check()
+        return found
+
+    def _check(self) -> None:
+        n = len(self.feature)
+        shapes = (self.threshold.shape, self.children.shape, self.values.shape[:1])
+        starts = self.starts
+        if shapes != ((n,), (n, 2), (n,)) or self.values.ndim != 2 or starts.ndim != 1:
+            raise ValueError("the arrays of its trees differ in length")
+        if len(starts) < 2 or starts[0] != 0 or starts[-1] != n or (np.diff(starts) < 1).any():
+            raise ValueError("its trees do not begin where they should")
+        sizes = np.repeat(np.diff(starts), np.diff(starts))
+        own = np.arange(n) - np.repeat(starts[:-1], np.diff(starts))
+        splits = self.feature >= 0
+        children = self.children[splits]
+        if (self.feature >= self.n_features).any() or not (
+            (children > own[splits, None]) & (children < sizes[splits, None])
+        ).all():
+            raise ValueError("a node refers to a feature or a node that is not there")
 
     def _rows(self, X: ArrayLike) -> NDArray[Any]:
         rows = np.ascontiguousarray(X)

@@ -21,6 +21,9 @@ Beyond = Literal["clamp", "extrapolate"]
 LEAST_GAIN = 1e-4
 """By how much the out-of-bag R² of a later grid point must be larger."""
 
+LARGEST_LEAF = 1 / 20
+"""Share of the rows."""
+
 
 @dataclass(frozen=True)
 class RegressorOptions:
@@ -30,7 +33,8 @@ class RegressorOptions:
         trees: number of trees.
         max_depth: of a tree.
         max_features: columns that a split looks at; no more than there are.
-        min_leaf: rows that a leaf has at least. The authors' 1 keeps every row of the data in the
+        min_leaf: rows that a leaf has at least, but no more than :data:`LARGEST_LEAF` of them all:
+            few rows would otherwise be one leaf. The authors' 1 keeps every row of the data in the
             trees; larger leaves are smaller files and better predictions.
     """
 
@@ -182,7 +186,7 @@ def _new(data: RegressionData, options: RegressorOptions, seed: int, processes: 
         n_estimators=options.trees,
         max_depth=options.max_depth,
         max_features=min(options.max_features, len(data.columns)),
-        min_samples_leaf=options.min_leaf,
+        min_samples_leaf=max(1, min(options.min_leaf, int(LARGEST_LEAF * len(data)))),
         oob_score=True,
         random_state=seed,
         n_jobs=processes,
