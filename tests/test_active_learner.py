@@ -137,6 +137,18 @@ def test_what_cannot_be_had(tmp_path: Path) -> None:
         ActiveLearner("lal_warm_start").load(tmp_path / "b.npz")
 
 
+def test_what_was_learned_keeps_its_scaling(tmp_path: Path) -> None:
+    X, y = labelled()
+    far = pool() * 40 + 300  # would scale the features in another way
+    active = ActiveLearner("neural_process", n_simulations=4, epochs=1)
+    active.learn(X, y, pool(), reward=labelled(20, seed=1)).save(tmp_path / "a.npz")
+    other = ActiveLearner("neural_process").load(tmp_path / "a.npz")
+    scores = [
+        each.select(X, y, far, reward=labelled(20, seed=1)).scores for each in (active, other)
+    ]
+    assert np.array_equal(*scores)
+
+
 @pytest.mark.parametrize("name", ["children", "feature", "threshold", "starts", "values", ""])
 def test_a_damaged_file_is_refused(name: str, tmp_path: Path) -> None:
     active = ActiveLearner("lal_warm_start", "random_forest", **QUICK).learn(*labelled())

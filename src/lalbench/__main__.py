@@ -79,7 +79,7 @@ def _clean_cache(options: argparse.Namespace) -> None:
 def _clean_pretrained(options: argparse.Namespace) -> None:
     from lalbench import files
 
-    folder = _study(options).tables_folder.parent / "pretrained"
+    folder = _study(options).pretrained_folder
     n_regressors = len(list(folder.glob("*/regressor.npz")))
     n_files, size = files.remove_tree(folder)
     print(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,12 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from lalbench import classifiers, files, objectives, strategies
 from lalbench.errors import CorruptFileError, UserError
 from lalbench.objectives.scorer import check_weights
-from lalbench.problems.scaling import fit_per_feature
+from lalbench.problems.scaling import Scaler, fit_per_feature
 from lalbench.seeds import Streams
 from lalbench.strategies.base import LearningState, Need, Selection, Strategy, check_needs
-
-if TYPE_CHECKING:
-    from lalbench.problems.scaling import Scaler
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -151,10 +148,12 @@ class ActiveLearner:
         return selection
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes what was learned as npz, atomically and without pickle."""
+        """Writes what was learned, and the scaling of the features, as npz without pickle."""
         if self.learned is None:
             raise UserError("save", f"{self._title} has learned nothing", "call learn first")
         arrays = {"strategy": np.array(self._title), **self.learned.to_arrays()}
+        if self._scaler is not None:
+            arrays |= {"scaler.mean": self._scaler.mean, "scaler.scale": self._scaler.scale}
         files.write_npz(path, arrays)
 
     def load(self, path: str | os.PathLike[str]) -> Self:
@@ -172,6 +171,10 @@ class ActiveLearner:
             arrays = files.read_npz(path)
             title = str(arrays.pop("strategy"))
             if title == self._title:
+                scaled = "scaler.mean" in arrays
+                self._scaler = (
+                    Scaler(arrays["scaler.mean"], arrays["scaler.scale"]) if scaled else None
+                )
                 self.learned = self.strategy.learned_from_arrays(arrays)
         except (CorruptFileError, KeyError, ValueError) as error:
             raise CorruptFileError(
@@ -219,15 +222,9 @@ class ActiveLearner:
                 "give the same features, or learn again",
             )
         rows, pool = self._scaler(rows), self._scaler(pool)
-        given = np.ones(len(known)) if self._class_weights is None else self._class_weights
-        weights = check_weights(given)
-        fit_weights = None if self._fit_weights is None else check_weights(self._fit_weights)
-        for key, own in (("class_weights", weights), ("fit_weights", fit_weights)):
-            if own is not None and len(own) != len(known):
-                names = ", ".join(map(str, known))
-                raise UserError(
-                    key, f"{len(own)} weights for the {len(known)} classes {names}", "give one each"
-                )
+        weights = _weights("class_weights", self._class_weights, known)
+        weights = np.ones(len(known)) if weights is None else weights
+        fit_weights = _weights("fit_weights", self._fit_weights, known)
         fitted = classifiers.fit(classifiers.clone(self.classifier), rows, labels, fit_weights)
         n, m = len(rows), len(pool)
         return LearningState(
@@ -277,6 +274,19 @@ def _labels(y: ArrayLike, rows: FloatArray, known: NDArray[Any]) -> IntArray:
     if strange:
         raise UserError("y", f"{strange[0]!r} is none of the classes", "name it in classes")
     return np.array([places[label] for label in given.tolist()], dtype=np.int64)
+
+
+def _weights(key: str, given: ArrayLike | None, known: NDArray[Any]) -> FloatArray | None:
+    """(C,) float64 weights, or None where none are given."""
+    if given is None:
+        return None
+    weights = check_weights(given)
+    if len(weights) != len(known):
+        names = ", ".join(map(str, known))
+        raise UserError(
+            key, f"{len(weights)} weights for the {len(known)} classes {names}", "give one each"
+        )
+    return weights
 
 
 def _matrix(key: str, X: ArrayLike) -> FloatArray:

@@ -351,6 +351,11 @@ class Study(_Model):
         """Where oracle tables are kept for all studies of a results folder."""
         return Path(self.results) / ".cache" / "oracle"
 
+    @property
+    def pretrained_folder(self) -> Path:
+        """Where regressors are kept that all studies of a results folder share."""
+        return Path(self.results) / ".cache" / "pretrained"
+
     def dataset(self, label: str) -> DatasetSpec:
         """The data set labelled ``label``."""
         return self._find("datasets", label)

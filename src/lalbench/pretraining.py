@@ -145,7 +145,7 @@ def _of(study: Study, spec: StrategySpec, strategy: Any, classifier_label: str) 
         key,
         spec.label,
         classifier_label,
-        study.tables_folder.parent / "pretrained" / key,
+        study.pretrained_folder / key,
         range(strategy.first_size, strategy.last_size + 1),
         strategy.repetitions,
         hasattr(strategy, "step_grid"),

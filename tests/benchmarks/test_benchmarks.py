@@ -8,6 +8,7 @@ from benchmarks import (
     acquisition_step,
     forest,
     lal,
+    lal_targets,
     limits,
     neural_process,
     oracle,
@@ -117,3 +118,11 @@ def test_recipes(capsys, mirror, monkeypatch):
     recipes.main(["--seeds", "1", "--epochs", "1", "--only", "1,000"])
     (row,) = table(capsys.readouterr().out)
     assert 0.1 < float(row["published"]) < 0.9
+
+
+def test_targets_of_lal(capsys):
+    lal_targets.main(
+        ["--repetitions", "4", "--last-size", "5", "--trees", "3", "--leaves", "1", "2"]
+    )
+    rows = table(capsys.readouterr().out)
+    assert [row["rows per leaf"] for row in rows] == ["", "1", "2", "1", "2"]

@@ -14,8 +14,6 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, WhiteKernel
 
-from lalbench import protocols, strategies
-from lalbench.config import StrategySpec
 from lalbench.errors import UserError
 from lalbench.strategies.base import LearningState
 from lalbench.strategies.kapoor import Kapoor, hyperparameters, log_likelihood
@@ -159,24 +157,6 @@ def test_order_and_names_of_classes_change_nothing(make_state: Make) -> None:
         order = rng(2).permutation(50)
         moved = replace(state, X_pool=state.X_pool[order], pool_ids=state.pool_ids[order])
         np.testing.assert_array_equal(Kapoor().scores(moved), expected[order])
-
-
-def test_equal_points_by_protocol(make_state: Make) -> None:
-    """Five points, each six times: published takes the first of them, clean any."""
-    state = make_state(n_pool=30)
-    state = replace(state, X_pool=np.repeat(state.X_pool[:5], 6, axis=0))
-
-    def best(protocol: protocols.Protocol, seed: int) -> int:
-        chosen = strategies.resolve(StrategySpec(name="kapoor"), protocol)
-        return int(chosen.select(state, 1, rng(seed)).indices[0])
-
-    seeds = range(20)
-    place = int(np.argmax(Kapoor().scores(state)))
-    assert place % 6 == 0
-    assert {best(protocols.PUBLISHED, seed) for seed in seeds} == {place}
-    clean = {best(protocols.CLEAN, seed) for seed in seeds}
-    assert clean <= set(range(place, place + 6))
-    assert len(clean) > 2
 
 
 def test_more_than_two_classes_are_refused(make_state: Make) -> None:

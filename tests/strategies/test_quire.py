@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lalbench import protocols, strategies
-from lalbench.config import StrategySpec
+from lalbench import strategies
 from lalbench.errors import UserError
 from lalbench.strategies import quire
 from lalbench.strategies.base import LearningState
@@ -166,24 +165,6 @@ def test_memory_stays_that_of_a_block(make_state: Make) -> None:
     finally:
         tracemalloc.stop()
     assert peak < 60e6  # one matrix of 60,000 × 200 numbers takes 96 MB, and several are needed
-
-
-def test_equal_points_by_protocol(make_state: Make) -> None:
-    """Five points, each six times: published takes the first of them, clean any."""
-    state = make_state(n_pool=30)
-    state = replace(state, X_pool=np.repeat(state.X_pool[:5], 6, axis=0))
-
-    def best(protocol: protocols.Protocol, seed: int) -> int:
-        chosen = strategies.resolve(StrategySpec(name="quire"), protocol)
-        return int(chosen.select(state, 1, rng(seed)).indices[0])
-
-    seeds = range(20)
-    place = int(np.argmax(Quire().scores(state)))
-    assert place % 6 == 0
-    assert {best(protocols.PUBLISHED, seed) for seed in seeds} == {place}
-    clean = {best(protocols.CLEAN, seed) for seed in seeds}
-    assert clean <= set(range(place, place + 6))
-    assert len(clean) > 2
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float16])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,7 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lalbench import protocols, strategies
+from lalbench.config import StrategySpec
 from lalbench.errors import UserError
+from lalbench.strategies.base import LearningState
 from lalbench.strategies.ties import Ranking, scalar_argsort
 
 few_values = st.lists(st.sampled_from([0.0, 0.5, 1.0, -np.inf]), min_size=1, max_size=40)
@@ -120,3 +125,23 @@ def test_argsort_is_the_one_without_vector_instructions(n: int, n_values: int) -
 def test_nan_is_an_error() -> None:
     with pytest.raises(UserError, match=r"1 of 3 pool points have the score NaN"):
         draw("random", 3).top(np.array([0.0, np.nan, 1.0]), 1)
+
+
+@pytest.mark.parametrize("name", ["kapoor", "quire"])
+def test_equal_points_by_protocol(name: str, make_state: Callable[..., LearningState]) -> None:
+    """Five points, each six times: published takes the first of them, clean any."""
+    state = make_state(n_pool=30)
+    state = replace(state, X_pool=np.repeat(state.X_pool[:5], 6, axis=0))
+
+    def best(protocol: protocols.Protocol, seed: int) -> int:
+        chosen = strategies.resolve(StrategySpec(name=name), protocol)
+        return int(chosen.select(state, 1, np.random.default_rng(seed)).indices[0])
+
+    seeds = range(20)
+    scores = strategies.get(name).select(state, 1, np.random.default_rng(0)).scores
+    place = int(np.argmax(scores))
+    assert place % 6 == 0
+    assert {best(protocols.PUBLISHED, seed) for seed in seeds} == {place}
+    clean = {best(protocols.CLEAN, seed) for seed in seeds}
+    assert clean <= set(range(place, place + 6))
+    assert len(clean) > 2

@@ -48,7 +48,7 @@ NETWORKS = grid.networks(STUDY)
 TABULAR = [entry.label for entry in STUDY.classifiers if entry.label not in NETWORKS]
 RESULTS_OPTION = ["--results", RESULTS] if RESULTS else []
 PRETRAINED = {each.key: each for each in pretraining.needed(STUDY)}
-PRETRAINED_FOLDER = f"{STUDY.tables_folder.parent}/pretrained"
+PRETRAINED_FOLDER = str(STUDY.pretrained_folder)
 ITERATIVE = [key for key, each in PRETRAINED.items() if each.iterative]
 
 

@@ -10,11 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 from lalbench.classifiers.estimator import Classifier, check_rows, matrix
 from lalbench.errors import UserError
 from lalbench.forests import grow
+from lalbench.forests.counting import MOST_TREES
 
 FloatArray = NDArray[np.float64]
-
-_MOST_TREES = 65_535
-"""The oracle counts votes in 16 bits."""
 
 
 class RandomForest(Classifier):
@@ -108,11 +106,11 @@ class RandomForest(Classifier):
 
     def _validate_params(self) -> None:
         trees, features = self.n_estimators, self.max_features
-        if not _is_count(trees) or trees > _MOST_TREES:
+        if not _is_count(trees) or trees > MOST_TREES:
             raise UserError(
                 "n_estimators",
                 f"n_estimators = {trees!r}",
-                f"give a number from 1 to {_MOST_TREES}",
+                f"give a number from 1 to {MOST_TREES}",
             )
         share = isinstance(features, float | np.floating) and 0 < features <= 1
         if not (features is None or features == "sqrt" or share or _is_count(features)):

@@ -13,6 +13,9 @@ import numpy as np
 
 from lalbench.jit import jit
 
+MOST_TREES = 65_535
+"""Votes are counted in 16 bits."""
+
 POINTS = 1024
 """Points of a block: its masks stay in the cache of the core."""
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lalbench.errors import UserError
-from lalbench.forests.counting import POINTS, add_block
+from lalbench.forests.counting import MOST_TREES, POINTS, add_block
 from lalbench.jit import jit
 
 FloatArray = NDArray[np.float64]
@@ -22,8 +22,6 @@ BoolArray = NDArray[np.bool_]
 Tables = tuple[NDArray[np.int32], FloatArray, NDArray[np.int32], FloatArray, IntArray]
 """Feature, threshold, children, values and starts of :class:`~lalbench.forests.forest.Forest`."""
 
-MOST_TREES = 65_535
-"""Votes are counted in 16 bits."""
 _NODES = 60
 """Nodes per level of a tree up to which masks are quicker than walks (measured). A mask costs time
 per node, a walk per level; the result is the same to the bit.
@@ -51,7 +49,7 @@ def mean_and_deviation(
         masked: (B,) trees that are asked by masks, the others being walked; default: as is quicker.
 
     Raises:
-        UserError: more than :data:`MOST_TREES` trees.
+        UserError: more than :data:`~lalbench.forests.counting.MOST_TREES` trees.
     """
     feature, threshold, children, values, starts = tables
     if len(depths) > MOST_TREES:

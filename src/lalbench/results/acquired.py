@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lalbench.results.analysis import Analysis
-from lalbench.results.render import Block, Table, number, spread
+from lalbench.results.render import Table, by_classifier, number
 from lalbench.results.scores import PLACE
 
 FloatArray = NDArray[np.float64]
@@ -93,10 +93,7 @@ def acquired_tables(analysis: Analysis) -> list[Table]:
         spread_out = f"{number(row['mean'], 2)} ± {number(row['std'], 2)}"
         return f"{spread_out} · {number(row['mode'], 3)} · {100 * row['near']:.0f} %"
 
-    blocks = [
-        Block(str(classifier), spread(part, cell))
-        for classifier, part in data.groupby("classifier", sort=False)
-    ]
+    blocks = by_classifier(data, cell)
     caption = (
         "Probability of class 0 that the classifier gave the chosen points before it had their "
         "labels, over all steps and finished trials: mean ± standard deviation · mode (centre of "

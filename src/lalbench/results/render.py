@@ -155,6 +155,14 @@ def interval(low: float, high: float, digits: int) -> str:
     return f"[{number(low, digits)}, {number(high, digits)}]"
 
 
+def by_classifier(table: pd.DataFrame, cell: Callable[[pd.Series], str]) -> list[Block]:
+    """A block of :func:`spread` for each classifier, in the order in which they come."""
+    return [
+        Block(str(classifier), spread(part, cell))
+        for classifier, part in table.groupby("classifier", sort=False)
+    ]
+
+
 def spread(table: pd.DataFrame, cell: Callable[[pd.Series], str]) -> pd.DataFrame:
     """Strategies as rows, (data set, setting) as columns, in the order in which they come.
 

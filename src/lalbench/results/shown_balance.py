@@ -8,7 +8,7 @@ import pandas as pd
 
 from lalbench.results import balance
 from lalbench.results.analysis import Analysis
-from lalbench.results.render import Block, Table, named, number, spread
+from lalbench.results.render import Block, Table, by_classifier, named, number
 from lalbench.results.scores import PLACE
 
 
@@ -48,10 +48,7 @@ def balance_table(analysis: Analysis) -> Table:
             text += f" ({100 * row['rare_share']:.1f} %)"
         return text
 
-    blocks = [
-        Block(str(classifier), spread(part, cell))
-        for classifier, part in last.groupby("classifier", sort=False)
-    ]
+    blocks = by_classifier(last, cell)
     caption = (
         f"Normalised entropy −Σ p ln p / ln C of the classes of the annotated set after step "
         f"{analysis.study.steps} (1: all C classes equally frequent), and in brackets the share of "
@@ -74,10 +71,7 @@ def reached_table(analysis: Analysis) -> Table:
             text = number(row["labels"], 1).removesuffix(".0")
         return f"{text} ({row['reached']}/{row['trials']})"
 
-    blocks = [
-        Block(str(classifier), spread(part, cell))
-        for classifier, part in data.groupby("classifier", sort=False)
-    ]
+    blocks = by_classifier(data, cell)
     caption = (
         "Median number of annotated points at which their normalised entropy first reaches "
         f"{balance.BALANCED}, and in how many trials it does. A trial that never does counts as "

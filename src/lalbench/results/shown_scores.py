@@ -7,7 +7,7 @@ import math
 import pandas as pd
 
 from lalbench.results.analysis import Analysis, Summary
-from lalbench.results.render import Block, Table, interval, named, number, p_value, spread
+from lalbench.results.render import Block, Table, by_classifier, interval, named, number, p_value
 from lalbench.results.scores import BEST_RULES, PLACE, all_pairs, out_of_reach, score_table
 from lalbench.results.statistics import ALPHA, BOOTSTRAP_FROM, RESAMPLES
 
@@ -34,10 +34,7 @@ def title(analysis: Analysis, summary: Summary) -> str:
 
 def _scores(analysis: Analysis, data: pd.DataFrame, summary: Summary) -> Table:
     digits = DIGITS[summary]
-    blocks = [
-        Block(str(classifier), spread(part, lambda row: score_cell(row, digits)))
-        for classifier, part in data.groupby("classifier", sort=False)
-    ]
+    blocks = by_classifier(data, lambda row: score_cell(row, digits))
     return Table(summary, title(analysis, summary), _caption(analysis, data, summary), data, blocks)
 
 
