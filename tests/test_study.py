@@ -131,3 +131,28 @@ def test_a_pool_that_the_study_sizes_holds_what_is_acquired(tmp_path: Path) -> N
         load_study(path)
     path.write_text(yaml.safe_dump(changed(sizes={"pool": 6}, steps=3, budget=2)))
     load_study(path)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "least"),
+    [
+        ("lal_warm_start", 7),
+        ("neural_process", 3),
+        ({"name": "neural_process", "options": {"simulation_size": "truncate"}}, 20),
+    ],
+)
+def test_what_learns_from_the_annotated_set_says_how_many_it_needs(
+    strategy: Any, least: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "s.yaml"
+    sizes = {"reward": 20, "annotated": least - 1}
+    path.write_text(yaml.safe_dump(changed(strategies=[strategy], sizes=sizes)))
+    words = (
+        rf"strategies\[0\]: .* learns from {least} annotated .*are {least - 1}; set sizes.annotat"
+    )
+    with pytest.raises(UserError, match=words):
+        load_study(path)
+    path.write_text(
+        yaml.safe_dump(changed(strategies=[strategy], sizes=sizes | {"annotated": least}))
+    )
+    load_study(path)

@@ -120,9 +120,15 @@ def _check_networks(study: Study) -> None:
         strategy = strategies.resolve(spec, protocols.get(study.protocol))
         for classifier, dataset in product(study.classifiers, study.datasets):
             network = classifier.label if classifier.label in networks else ""
-            rewards = bool(study.dataset_sizes(dataset.label).reward)
+            sizes = study.dataset_sizes(dataset.label)
             try:
-                strategies.check_needs(strategy, spec.label, network=network, has_rewards=rewards)
+                strategies.check_needs(
+                    strategy,
+                    spec.label,
+                    network=network,
+                    has_rewards=bool(sizes.reward),
+                    n_annotated=sizes.annotated,
+                )
             except UserError as error:
                 key = f"strategies[{place}]"
                 raise UserError(key, error.problem, error.remedy) from None

@@ -113,8 +113,25 @@ def test_what_is_missing_is_said() -> None:
         ({"repetitions": 0}, "options.repetitions: cannot use 0"),
         ({"ties": "frist"}, 'options.ties: cannot use "frist"; did you mean "first"'),
         ({"mean_over": "all"}, "options.mean_over"),
+        (
+            {"max_features": 9},
+            "options.max_features: cannot use 9; input should be less than or eq",
+        ),
+        ({"candidates": 1}, "options.candidates: 1 has no advantage .*; use 2 or more, or targets"),
+        ({"last_size": 391}, "options.last_size: 391 annotated points and 10 candidates are more"),
+        ({"objective": "iuo"}, 'options.objective: unknown objective "iuo"; did you mean "iou"'),
     ],
 )
 def test_bad_options(options: dict[str, object], message: str) -> None:
     with pytest.raises(UserError, match=message):
         strategies.get("lal_independent", **options)
+
+
+@pytest.mark.parametrize("name", ["step_trees", "step_depths", "step_features"])
+def test_a_grid_without_points_is_refused(name: str) -> None:
+    with pytest.raises(UserError, match=rf"options.{name}: cannot use \[\]"):
+        strategies.get("lal_iterative", **{name: []})
+
+
+def test_one_candidate_has_a_change() -> None:
+    strategies.get("lal_independent", candidates=1, targets="change")

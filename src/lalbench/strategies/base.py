@@ -234,7 +234,14 @@ class Strategy(Protocol):
         """
 
 
-def check_needs(strategy: Strategy, title: str, *, network: str, has_rewards: bool) -> None:
+def check_needs(
+    strategy: Strategy,
+    title: str,
+    *,
+    network: str,
+    has_rewards: bool,
+    n_annotated: int | None = None,
+) -> None:
     """Raises :class:`UserError` where a strategy cannot work in a trial.
 
     Args:
@@ -242,6 +249,8 @@ def check_needs(strategy: Strategy, title: str, *, network: str, has_rewards: bo
         title: what messages call it.
         network: what messages call the task classifier if it is a network, else "".
         has_rewards: whether the problem has a reward set.
+        n_annotated: size of the initial annotated set, where it is known. A strategy that learns
+            from that set says in ``least_annotated`` how many points it needs at least.
     """
     needs = strategy.needs
     if network and needs & {Need.CLASSIFIER, Need.LEARNED}:
@@ -268,4 +277,11 @@ def check_needs(strategy: Strategy, title: str, *, network: str, has_rewards: bo
             "strategy",
             f"{title} needs a reward set, and it is empty",
             "set sizes.reward to 2 or more, or leave the strategy out",
+        )
+    least = getattr(strategy, "least_annotated", 0)
+    if n_annotated is not None and n_annotated < least:
+        raise UserError(
+            "strategy",
+            f"{title} learns from {least} annotated points or more, and there are {n_annotated}",
+            f"set sizes.annotated to {least} or more, or leave the strategy out",
         )

@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 Count = Annotated[int, Field(ge=1)]
 Size = Annotated[int, Field(ge=2)]
 Seed = Annotated[int, Field(ge=0)]
+Columns = Annotated[int, Field(ge=1, le=8)]
+"""Of the states of a forest; other classifiers have fewer."""
+Counts = Annotated[tuple[Count, ...] | list[Count], Field(min_length=1)]
+ColumnCounts = Annotated[tuple[Columns, ...] | list[Columns], Field(min_length=1)]
 
 
 @dataclass(frozen=True)
@@ -68,8 +72,17 @@ class Lal(Options):
     targets: Literal["change", "advantage"] = "advantage"
     trees: Count = 200
     max_depth: Count = 40
-    max_features: Count = 6
+    max_features: Columns = 6
     min_leaf: Count = 100
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.targets == "advantage" and self.candidates < 2:
+            raise UserError(
+                "candidates",
+                "1 has no advantage over others",
+                "use 2 or more, or targets: change",
+            )
 
     def monte_carlo(self, classifier: Any) -> MonteCarlo:
         """How a state is turned into rows, for an unfitted task classifier."""
@@ -153,6 +166,17 @@ class ColdStartLal(Lal):
                 f"{self.last_size} is below first_size",
                 f"use {self.first_size} or more",
             )
+        from lalbench import objectives
+        from lalbench.data.gaussian_clouds import OPTIONS as CLOUDS
+
+        objectives.get(self.objective)
+        if self.last_size + self.candidates > CLOUDS["n"]:
+            raise UserError(
+                "last_size",
+                f"{self.last_size} annotated points and {self.candidates} candidates are more than "
+                f"the {CLOUDS['n']} points of a synthetic data set",
+                "lower last_size or candidates",
+            )
 
     @property
     def needs(self) -> frozenset[Need]:
@@ -204,9 +228,9 @@ class LalIterative(ColdStartLal):
 
     ACQUISITION_OPTIONS: ClassVar[tuple[str, ...]] = ("beyond",)
 
-    step_trees: tuple[Count, ...] | list[Count] = (500,)
-    step_depths: tuple[Count, ...] | list[Count] = (10,)
-    step_features: tuple[Count, ...] | list[Count] = (5,)
+    step_trees: Counts = (500,)
+    step_depths: Counts = (10,)
+    step_features: ColumnCounts = (5,)
 
     def step_grid(self) -> list[RegressorOptions]:
         """The options among which the regressor of one size is chosen."""
@@ -259,6 +283,9 @@ class LalWarmStart(Lal):
     """All that the episodes depend on; the others shape regressor and acquisition."""
 
     refit: ClassVar[str] = "once"
+
+    least_annotated: ClassVar[int] = 7
+    """Of two classes with two points or more (:meth:`lalbench.learners.lal.WarmStart.sizes`)."""
 
     @property
     def needs(self) -> frozenset[Need]:

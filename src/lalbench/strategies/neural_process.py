@@ -130,6 +130,13 @@ class NeuralProcess:
         needs = {Need.LEARNED, Need.REWARD_SET, Need.CLASSIFIER}
         return frozenset(needs | {Need.PROBABILITIES} if self.classifier_probabilities else needs)
 
+    @property
+    def least_annotated(self) -> int:
+        """Points of which every fraction leaves two to annotate and one for the pool."""
+        if self.simulation_size == "round":
+            return 3
+        return max(3, math.ceil(2 / min(self.fractions)))
+
     def simulate(self, state: LearningState, rng: Generator) -> Episodes:
         """Episodes from the annotated points, scored by the oracle on the reward set."""
         from lalbench import episodes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -60,13 +61,25 @@ def test_sizes_of_the_paper_and_of_small_sets() -> None:
     ("y", "words"),
     [
         ([1] * 30, "all 30 points are of one class"),
-        ([0] * 30 + [1], "class 1 has one point"),
-        ([0, 0, 1, 1], "4 points are too few for a warm start; annotate at least 8"),
+        ([0] * 30 + [1], "class 1 \\(counted from 0\\) has one point of 31"),
+        ([0, 0, 1, 1], "4 points are too few for a warm start; annotate at least 7"),
     ],
 )
 def test_sets_that_cannot_be_halved(y: list[int], words: str) -> None:
     with pytest.raises(UserError, match=words):
         start().collect(np.zeros((len(y), 1)), np.array(y), np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("n_classes", [2, 3, 4])
+def test_as_many_points_as_the_message_says_are_enough(n_classes: int) -> None:
+    least = 5 * n_classes - 3
+    for counts in product(range(2, least), repeat=n_classes):
+        if sum(counts) == least:
+            assert len(start().sizes(np.repeat(np.arange(n_classes), counts)))
+    short = [3] * (n_classes - 1) + [2 * n_classes - 1]
+    assert sum(short) == least - 1
+    with pytest.raises(UserError, match=f"annotate at least {least}"):
+        start().sizes(np.repeat(np.arange(n_classes), short))
 
 
 def test_rows_of_a_collection() -> None:

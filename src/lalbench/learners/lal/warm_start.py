@@ -52,24 +52,24 @@ class WarmStart:
         labels, counts = np.unique(y, return_counts=True)
         if len(labels) < 2:
             raise UserError(
-                "annotated",
+                "annotated set",
                 f"all {len(y)} points are of one class, and a warm start learns from two or more",
-                "annotate a point of another class",
+                "annotate points of another class, or choose a strategy that does not learn",
             )
         if counts.min() < 2:
             raise UserError(
-                "annotated",
-                f"class {labels[counts.argmin()]} has one point, and a warm start halves every "
-                "class",
-                "annotate another one of it",
+                "annotated set",
+                f"class {labels[counts.argmin()]} (counted from 0) has one point of {len(y)}, and "
+                "a warm start halves every class",
+                "annotate another point of it, or choose a strategy that does not learn",
             )
         half = int((counts // 2).sum())
         last = half - min(self.monte_carlo.candidates, half // 2)
         if last < len(labels):
             raise UserError(
-                "annotated",
+                "annotated set",
                 f"{len(y)} points are too few for a warm start",
-                f"annotate at least {4 * len(labels)}",
+                f"annotate at least {5 * len(labels) - 3}",
             )
         return range(len(labels), last + 1)
 
