@@ -129,6 +129,30 @@ CASES = [
         table(),
     ),
     Case(
+        "objective of two classes",
+        "problems",
+        ("objective", "IntersectionOverUnion of 3 classes", "relabel"),
+        {"objective": "iou"},
+    ),
+    Case(
+        "objective of two classes, grouped",
+        "validate",
+        ("objective", "IntersectionOverUnion of 3 classes", "relabel"),
+        {
+            "objective": "iou",
+            "datasets": [{"name": "digits", "relabel": [[0, 1], [2, 3], [4, 5]]}],
+        },
+    ),
+    Case(
+        "too few points to learn from",
+        "validate",
+        ("strategies[0]", "lal_warm_start", "7 annotated points or more", "there are 6"),
+        {
+            "strategies": ["lal_warm_start"],
+            "sizes": {"test": 30, "reward": 0, "annotated": 6},
+        },
+    ),
+    Case(
         "too many steps",
         "trials",
         ("steps", "1000 steps of 1 acquire 1000 points", "lower steps"),

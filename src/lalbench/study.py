@@ -61,6 +61,10 @@ def check_study(study: Study) -> None:
     for place, strategy in enumerate(study.strategies):
         _at(f"strategies[{place}]", partial(strategies.resolve, strategy, protocol))
     _at("objective", partial(objectives.get, study.objective))
+    for dataset in study.datasets:
+        if dataset.relabel is not None:
+            n_classes = len(dataset.relabel)
+            _at("objective", partial(objectives.check_classes, study.objective, n_classes))
     _check_fit(study)
     _check_pools(study)
     check_writable(study.folder)

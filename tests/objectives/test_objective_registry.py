@@ -10,7 +10,7 @@ import pytest
 from lalbench import objectives
 from lalbench.config import ObjectiveSpec
 from lalbench.errors import UserError
-from lalbench.objectives import Scorer
+from lalbench.objectives import Scorer, check_classes
 from lalbench.objectives.measures import FBeta, RareRecall
 
 
@@ -100,3 +100,16 @@ def test_options_that_do_not_fit_the_classes() -> None:
         with pytest.raises(UserError, match=message) as caught:
             Scorer(np.zeros((2, 1)), [0, 1], [1, 1], objectives.get(name, **options))
         assert caught.value.key == "objective"
+
+
+@pytest.mark.parametrize("name", ["iou", "dice", "ams", "roc_auc"])
+def test_objectives_of_two_classes_are_for_no_others(name: str) -> None:
+    check_classes(name, 2)
+    with pytest.raises(UserError, match="of 3 classes; it is for two classes: group them"):
+        check_classes(name, 3)
+
+
+@pytest.mark.parametrize("name", ["weighted_accuracy", "rare_recall", "log_loss", "macro_f1"])
+def test_other_objectives_take_any_number_of_classes(name: str) -> None:
+    for n_classes in (2, 3, 10):
+        check_classes(name, n_classes)

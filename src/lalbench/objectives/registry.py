@@ -8,6 +8,8 @@ from dataclasses import fields, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from lalbench.errors import UserError, suggest
 from lalbench.objectives.binary import (
     ApproximateMedianSignificance,
@@ -15,6 +17,7 @@ from lalbench.objectives.binary import (
     IntersectionOverUnion,
     RocAuc,
 )
+from lalbench.objectives.counts import Labels
 from lalbench.objectives.measures import (
     BalancedAccuracy,
     CostMatrix,
@@ -89,6 +92,12 @@ def get(
             f"give a function or one of {', '.join(_REGISTRY)}",
         )
     return with_rare_class(found, rare_class)
+
+
+def check_classes(objective: Any, n_classes: int) -> None:
+    """Raises :class:`UserError` for an objective (as of :func:`get`) that is not for so many."""
+    labels, weights = Labels(np.arange(n_classes), n_classes), np.ones(n_classes)
+    with_rare_class(get(objective), 0).check(labels, weights)
 
 
 def with_rare_class(objective: Objective, rare_class: int | None) -> Objective:

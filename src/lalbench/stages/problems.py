@@ -8,11 +8,17 @@ from pathlib import Path
 from lalbench import grid, problems
 from lalbench.config import Study
 from lalbench.data.dataset import Dataset
+from lalbench.objectives import check_classes
 
 
 def run(study: Study, dataset: str, setting: str, block: str, data: Path, output: Path) -> None:
-    """Builds the problems of ``block`` and writes their indices and weights to ``output``."""
+    """Builds the problems of ``block`` and writes their indices and weights to ``output``.
+
+    Raises:
+        UserError: data that cannot be split so, or an objective that is not for their classes.
+    """
     source = Dataset.load(data)
+    check_classes(study.objective, source.n_classes)
     problems.save_problems(
         output,
         (  # one at a time: each holds the features of its rows
