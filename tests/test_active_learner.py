@@ -104,7 +104,7 @@ def test_a_classifier_of_scikit_learn() -> None:
     [
         ({"y": np.zeros(40, dtype=int)}, "one class only"),
         ({"y": np.zeros(39, dtype=int)}, r"shape \(39,\) for 40 points"),
-        ({"X": np.full((40, 3), np.nan)}, "not finite"),
+        ({"X": np.full((40, 3), np.nan)}, "row 0, column 0 is nan"),
         ({"X_pool": np.zeros((5, 2))}, "2 features, and labelled points have 3"),
     ],
 )
@@ -187,12 +187,37 @@ def test_learning_again_takes_other_features() -> None:
         ({"class_weights": [1, 2, 3]}, "3 weights for the 2 classes no, yes"),
         ({"fit_weights": [1.0]}, "give one weight per class"),
         ({"fit_weights": [1.0, 2.0, 3.0]}, "3 weights for the 2 classes"),
+        ({"fit_weights": "balanced"}, r"fit_weights: .* one number for each class \(no, yes\)"),
+        ({"class_weights": {"no": 1, "maybe": 2}}, "'maybe' is no class; give one for each of no"),
+        ({"class_weights": {"no": 1}}, "no weight of 'yes'"),
     ],
 )
 def test_weights_that_do_not_fit(options: dict[str, Any], words: str) -> None:
     X, y = labelled()
     with pytest.raises(UserError, match=words):
         ActiveLearner("entropy", **options).select(X, np.array(["no", "yes"])[y], pool())
+
+
+def test_weights_may_be_named() -> None:
+    X, y = labelled()
+    words = np.array(["no", "yes"])[y]
+    listed = ActiveLearner("entropy", fit_weights=[9, 1]).select(X, words, pool())
+    named = ActiveLearner("entropy", fit_weights={"yes": 1, "no": 9}).select(X, words, pool())
+    plain = ActiveLearner("entropy").select(X, words, pool())
+    assert np.array_equal(np.asarray(listed.scores), np.asarray(named.scores))
+    assert not np.array_equal(np.asarray(listed.scores), np.asarray(plain.scores))
+
+
+@pytest.mark.parametrize("options", [{"seed": -1}, {"seed": "x"}, {"seed": None}, {"seed": 1.0}])
+def test_seeds_that_cannot_be_had(options: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match=r"seed: cannot use .*; give a whole number from 0"):
+        ActiveLearner("entropy", **options)
+
+
+@pytest.mark.parametrize("reward", [None, 3, ([[0.0]],), np.zeros((4, 3))])
+def test_reward_points_are_points_and_labels(reward: Any) -> None:
+    with pytest.raises(UserError, match=r"reward: .* give reward="):
+        ActiveLearner("neural_process").learn(*labelled(), reward=reward)
 
 
 @pytest.mark.parametrize("budget", [0, -1, 2.5, "5", True])

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lalbench import classifiers, files, objectives, strategies
+from lalbench import classifiers, files, objectives, strategies, user_arrays
 from lalbench.errors import CorruptFileError, UserError
-from lalbench.objectives.scorer import check_weights
 from lalbench.problems.scaling import Scaler, fit_per_feature
 from lalbench.seeds import Streams
 from lalbench.strategies.base import LearningState, Need, Selection, Strategy, check_needs
 
 FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 Labelled = tuple[ArrayLike, ArrayLike]
+Weights = ArrayLike | Mapping[Any, float]
 
 
 class ActiveLearner:
@@ -35,9 +34,9 @@ class ActiveLearner:
         classifier: name of a classifier of features, or an unfitted scikit-learn classifier.
         objective: what is to be improved (:func:`lalbench.objectives.get`).
         classes: all labels that there are; by default those of the labelled points, sorted.
-        class_weights: (C,) weights of the classes in the objective, in the order of ``classes``;
-            default all 1.
-        fit_weights: (C,) weights of the classes in training; default none.
+        class_weights: weights of the classes in the objective: (C,) numbers in the order of
+            ``classes``, or a mapping from labels to numbers; default all 1.
+        fit_weights: weights of the classes in training, likewise; default none.
         seed: of all random numbers.
         **options: of the strategy.
 
@@ -55,8 +54,8 @@ class ActiveLearner:
         *,
         objective: Any = "weighted_accuracy",
         classes: Sequence[Any] | None = None,
-        class_weights: ArrayLike | None = None,
-        fit_weights: ArrayLike | None = None,
+        class_weights: Weights | None = None,
+        fit_weights: Weights | None = None,
         seed: int = 0,
         **options: Any,
     ) -> None:
@@ -64,12 +63,15 @@ class ActiveLearner:
             strategies.get(strategy, **options) if isinstance(strategy, str) else strategy
         )
         self._title = strategy if isinstance(strategy, str) else type(strategy).__name__
+        if not hasattr(self.strategy, "needs"):
+            raise UserError("strategy", f"cannot use {strategy!r}", "give a name or a strategy")
+        seed = user_arrays.whole_number("seed", seed, 0)
         self._streams = Streams(seed, seed)
         model_seed = self._streams.integer("model")
         self.classifier = classifiers.get(classifier, seed=model_seed)
         self._check_needs()
         self._objective = objectives.get(objective)
-        self._classes = None if classes is None else np.array(classes)
+        self._classes = None if classes is None else user_arrays.class_names((), classes)
         self._class_weights, self._fit_weights = class_weights, fit_weights
         self._scaler: Scaler | None = None
         self.learned: Any = None
@@ -99,13 +101,14 @@ class ActiveLearner:
         """
         self._scaler = None
         if Need.PRETRAINED in self.strategy.needs:
+            processes = user_arrays.whole_number("processes", processes, 1)
             self.learned = self.strategy.pretrain(self.classifier, processes)
         elif Need.LEARNED in self.strategy.needs:
             if X is None or y is None:
                 raise UserError(
                     "learn", f"{self._title} learns from labelled points", "give X and y"
                 )
-            pool = np.asarray(X, dtype=np.float64)[:0] if X_pool is None else X_pool
+            pool = user_arrays.matrix("X", X)[:0] if X_pool is None else X_pool
             state = self._state(X, y, pool, reward)
             episodes = self.strategy.simulate(state, self._streams.generator("episodes"))
             rng = self._streams.generator("learner")
@@ -137,8 +140,7 @@ class ActiveLearner:
         Raises:
             UserError: points or labels that do not fit, or a strategy that has not learned yet.
         """
-        if isinstance(budget, bool) or not isinstance(budget, int) or budget < 1:
-            raise UserError("budget", f"cannot use {budget!r}", "give a whole number from 1")
+        budget = user_arrays.whole_number("budget", budget, 1)
         needs = self.strategy.needs
         if self.learned is None and needs & {Need.LEARNED, Need.PRETRAINED}:
             raise UserError("select", f"{self._title} has not learned yet", "call learn first")
@@ -204,15 +206,11 @@ class ActiveLearner:
     def _state(
         self, X: ArrayLike, y: ArrayLike, X_pool: ArrayLike, reward: Labelled | None
     ) -> LearningState:
-        rows, pool = _matrix("X", X), _matrix("X_pool", X_pool)
-        if rows.shape[1] != pool.shape[1]:
-            raise UserError(
-                "X_pool",
-                f"{pool.shape[1]} features, and labelled points have {rows.shape[1]}",
-                "give the same features",
-            )
-        known = np.unique(np.asarray(y)) if self._classes is None else self._classes
-        labels = _labels(y, rows, known)
+        rows = user_arrays.matrix("X", X)
+        pool = user_arrays.matrix("X_pool", X_pool, rows.shape[1])
+        known = user_arrays.class_names(y, None) if self._classes is None else self._classes
+        labels = user_arrays.numbered("y", y, len(rows), known)
+        objectives.check_classes(self._objective, len(known))
         if self._scaler is None:
             self._scaler = fit_per_feature(np.concatenate([rows, pool]))
         if self._scaler.mean.shape != rows.shape[1:]:
@@ -222,9 +220,9 @@ class ActiveLearner:
                 "give the same features, or learn again",
             )
         rows, pool = self._scaler(rows), self._scaler(pool)
-        weights = _weights("class_weights", self._class_weights, known)
+        weights = user_arrays.weights("class_weights", self._class_weights, known)
         weights = np.ones(len(known)) if weights is None else weights
-        fit_weights = _weights("fit_weights", self._fit_weights, known)
+        fit_weights = user_arrays.weights("fit_weights", self._fit_weights, known)
         fitted = classifiers.fit(classifiers.clone(self.classifier), rows, labels, fit_weights)
         n, m = len(rows), len(pool)
         return LearningState(
@@ -244,55 +242,17 @@ class ActiveLearner:
         )
 
     def _reward_scorer(
-        self, reward: Labelled | None, known: NDArray[Any], weights: FloatArray
+        self, reward: Labelled | None, known: Sequence[Any], weights: FloatArray
     ) -> objectives.Scorer | None:
         if Need.REWARD_SET not in self.strategy.needs:
             return None
-        if reward is None:
+        if not isinstance(reward, tuple | list) or len(reward) != 2:
             raise UserError(
                 "reward",
                 f"{self._title} measures on labelled points that are not for training",
                 "give reward=(X, y)",
             )
-        rows = _matrix("reward", reward[0])
         assert self._scaler is not None  # of the state that is being made
-        labels = _labels(reward[1], rows, known)
+        rows = user_arrays.matrix("reward", reward[0], len(self._scaler.mean))
+        labels = user_arrays.numbered("reward", reward[1], len(rows), known)
         return objectives.Scorer(self._scaler(rows), labels, weights, self._objective)
-
-
-def _labels(y: ArrayLike, rows: FloatArray, known: NDArray[Any]) -> IntArray:
-    """(n,) int64 numbers of the classes of (n,) labels."""
-    given = np.asarray(y)
-    if given.shape != (len(rows),):
-        raise UserError(
-            "y", f"shape {given.shape} for {len(rows)} points", "give one label per point"
-        )
-    places = {label: place for place, label in enumerate(known.tolist())}
-    if len(places) < 2:
-        raise UserError("y", f"one class only ({next(iter(places), None)!r})", "give two or more")
-    strange = sorted({label for label in given.tolist() if label not in places}, key=str)
-    if strange:
-        raise UserError("y", f"{strange[0]!r} is none of the classes", "name it in classes")
-    return np.array([places[label] for label in given.tolist()], dtype=np.int64)
-
-
-def _weights(key: str, given: ArrayLike | None, known: NDArray[Any]) -> FloatArray | None:
-    """(C,) float64 weights, or None where none are given."""
-    if given is None:
-        return None
-    weights = check_weights(given)
-    if len(weights) != len(known):
-        names = ", ".join(map(str, known))
-        raise UserError(
-            key, f"{len(weights)} weights for the {len(known)} classes {names}", "give one each"
-        )
-    return weights
-
-
-def _matrix(key: str, X: ArrayLike) -> FloatArray:
-    rows = np.asarray(X, dtype=np.float64)
-    if rows.ndim != 2 or not np.isfinite(rows).all():
-        raise UserError(
-            key, f"shape {rows.shape}, or numbers that are not finite", "give (n, d) finite rows"
-        )
-    return rows
