@@ -31,9 +31,11 @@ def describe(study: Study) -> str:
     trials = sum(len(block.pairs) for _, block in every)
     cached = sum(len(block.pairs) for _, block in finished)
     lines = [
-        f"study {study.study} ({study.protocol}): {len(study.datasets)} data sets × "
-        f"{len(study.settings)} settings × {len(study.classifiers)} classifiers × "
-        f"{len(study.strategies)} strategies × {seeds} seed pairs",
+        f"study {study.study} ({study.protocol}): {_count(len(study.datasets), 'data set')} × "
+        f"{_count(len(study.settings), 'setting')} × "
+        f"{_count(len(study.classifiers), 'classifier')} × "
+        f"{len(study.strategies)} {'strategy' if len(study.strategies) == 1 else 'strategies'} × "
+        f"{_count(seeds, 'seed pair')}",
         f"{_count(trials, 'trial')} in {_count(len(every), 'job')}; "
         f"{_count(cached, 'trial')} in {_count(len(finished), 'job')} done",
     ]

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from lalbench.results import facts, targets
+from lalbench.config import Study
+from lalbench.results import facts, shown_facts, targets
 from lalbench.results.analysis import Analysis
 from lalbench.results.cautions import cautions
 from lalbench.results.scores import PLACE, score_table
+
+Write = Callable[..., Path]
+NewStudy = Callable[..., Study]
 
 
 @pytest.mark.parametrize(
@@ -129,6 +136,14 @@ def test_regret_and_share_of_the_oracle_gain(whole: Analysis) -> None:
     assert row["regret"] == pytest.approx(best - mine)
     assert row["low"] < row["regret"] < row["high"]
     assert row["share"] == pytest.approx((mine - random) / (best - random))
+
+
+def test_a_study_without_oracles_has_no_regret(
+    tmp_path: Path, write: Write, new_study: NewStudy, whole: Analysis
+) -> None:
+    study = new_study(tmp_path, classifiers=["svm"], strategies=["random", "entropy"])
+    assert shown_facts.regret_tables(Analysis.of(study, write(study))) == []
+    assert [table.name for table in shown_facts.regret_tables(whole)] == ["regret"]
 
 
 def test_share_is_not_given_for_a_gain_within_its_error() -> None:

@@ -154,6 +154,17 @@ def test_a_regressor_without_splits_says_so(study: Study, known: Known) -> None:
     assert all(panel.get_xlim()[0] == 0 for panel in figure.axes)
 
 
+def test_predictions_no_better_than_the_mean_are_called_so(study: Study, known: Known) -> None:
+    assert min(regressor.out_of_bag for regressor in known.values()) > 0
+    assert "mostly chance" not in regressor_tables(Analysis.of(study, study.folder))[0].caption
+    rng = np.random.default_rng(0)
+    data = RegressionData(PROBABILISTIC, rng.random((80, 3)), rng.random(80))
+    regressor = fit_regressor(data, RegressorOptions(trees=40), 0)
+    assert regressor.out_of_bag < 0
+    files.write_npz(pretraining.needed(study)[0].regressor, regressor.to_arrays())
+    assert "mostly chance" in regressor_tables(Analysis.of(study, study.folder))[0].caption
+
+
 def test_a_damaged_regressor_is_named(study: Study, known: Known, tmp_path: Path) -> None:
     path = pretraining.needed(study)[0].regressor
     arrays = files.read_npz(path)

@@ -112,6 +112,11 @@ def regressor_tables(analysis: Analysis) -> list[Table]:
     )
     if (data.filter(like=IMPORTANCE).sum(axis=1) == 0)[data["trees"].notna()].any():
         caption += " Zeros alone: no tree has a split, so the strategy tells no candidates apart."
+    if (data["out_of_bag"] <= 0).any():
+        caption += (
+            " An R² that is not above 0: the predictions are no better than their mean would be, "
+            "and what such a regressor prefers is mostly chance."
+        )
     if data["trees"].isna().any():
         caption += " Without numbers: the file of the regressor is not there."
     return [Table("regressors", "Regressors of LAL", caption, data, blocks)]

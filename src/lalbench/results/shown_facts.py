@@ -179,9 +179,11 @@ def area_table(analysis: Analysis) -> Table:
     return Table("area_vs_random", "Ahead of and behind random", caption, data, blocks, long=True)
 
 
-def regret_table(analysis: Analysis) -> Table:
-    """Regret to the bounds."""
+def regret_tables(analysis: Analysis) -> list[Table]:
+    """Regret to the bounds; nothing in studies without any."""
     data = targets.regret_table(analysis)
+    if data.empty:
+        return []
     data.insert(5, "role", data["strategy"].map(analysis.roles))
 
     def cell(row: pd.Series) -> str:
@@ -200,7 +202,7 @@ def regret_table(analysis: Analysis) -> Table:
         "oracle is what a learner with perfect predictions of its training target would do, and "
         "no upper bound of the test score."
     )
-    return Table("regret", "Regret to the oracles", caption, data, blocks, long=True)
+    return [Table("regret", "Regret to the oracles", caption, data, blocks, long=True)]
 
 
 COSTS = {

@@ -51,7 +51,7 @@ def all_tables(analysis: Analysis) -> list[Table]:
         shown_facts.coverage_table(analysis),
         shown_facts.target_table(analysis),
         shown_facts.area_table(analysis),
-        shown_facts.regret_table(analysis),
+        *shown_facts.regret_tables(analysis),
         shown_overall.across_table(analysis),
         shown_overall.comparison_table(analysis),
         shown_overall.penalty_table(analysis),
