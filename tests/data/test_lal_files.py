@@ -18,6 +18,8 @@ from lalbench.data.dataset import Dataset
 from lalbench.data.lal_files import CREDIT_FEATURES, sample
 from lalbench.data.table import Table
 from lalbench.errors import UserError
+from lalbench.problems import build_problem
+from lalbench.study import load_study
 
 HIGGS = (*(f"DER_{place}" for place in range(13)), *(f"PRI_{place}" for place in range(17)))
 
@@ -312,3 +314,45 @@ def test_sub_samples_keep_the_shares(
     assert (wanted >= 1).all()
     if (exact >= 1).all():
         assert (np.abs(wanted - exact) < 1).all()
+
+
+# The studies
+
+
+STUDIES = Path(__file__).parents[2] / "studies"
+
+
+def lay_out(name: str, folder: Path) -> None:
+    """Small files where a study looks for them."""
+    if name == "credit":
+        write(credit_frame(), folder, "creditcard.csv")
+    elif name == "higgs":
+        write(higgs_frame(), folder, "training.csv")
+    else:
+        (folder / name).mkdir()
+        d = {"striatum": 272, "mri": 188}[name]
+        write_patches(folder / name, d, {"train": 1500, "test": 1000})
+
+
+@pytest.mark.parametrize("name", ["striatum", "mri", "credit", "higgs"])
+def test_studies_of_named_files(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They say what is missing, and work once the files are there."""
+    monkeypatch.chdir(tmp_path)
+    path = STUDIES / f"lal-{name}.yaml"
+    with pytest.raises(UserError, match=r"datasets\[0\]\.options\.path: .*data/"):
+        load_study(path)
+    (tmp_path / "data").mkdir()
+    lay_out(name, tmp_path / "data")
+    study = load_study(path)
+    for wanted in study.datasets:
+        source = data.load(wanted)
+        assert source.n_classes == 2
+        sizes = study.dataset_sizes(wanted.label)
+        if sizes.test == "all":
+            problem = build_problem(
+                source, study.setting("natural"), data_seed=0, seed=0, sizes=sizes
+            )
+            assert len(problem.annotated) == 2
+            assert len(problem.test) == {"striatum_mini": 800, "mri_mini": 800}.get(
+                wanted.label, 1000
+            )
