@@ -22,11 +22,11 @@ from lalbench.pretraining import Pretraining
 
 Kind = Literal["rows", "step", "regressor"]
 
-SECONDS_PER_JOB = 2.0
+SECONDS_PER_JOB = 1.5
 """Start of Python and its imports."""
-SECONDS_PER_PATH_STEP = 8e-3
+SECONDS_PER_PATH_STEP = 1.1e-3
 """A regressor of one size chooses a point: fit, describe 400 points, predict."""
-SECONDS_PER_SPLIT_VALUE = 4e-8
+SECONDS_PER_SPLIT_VALUE = 2.3e-8
 """Growing a regression forest, per tree, row, column tried and level (log2 of the rows)."""
 
 
