@@ -149,6 +149,17 @@ class ActiveLearner:
         selection: Selection = self.strategy.select(state, budget, rng)
         return selection
 
+    def probabilities(self, X: ArrayLike, y: ArrayLike, X_pool: ArrayLike) -> FloatArray:
+        """(m, C) class probabilities of pool points, in the order of the classes.
+
+        Those of the classifier trained on the labelled points, as the strategy sees them; of a
+        classifier without any, what its decision values suggest, not calibrated.
+
+        Raises:
+            UserError: points or labels that do not fit.
+        """
+        return self._state(X, y, X_pool, None, measured=False).probabilities
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes what was learned, and the scaling of the features, as npz without pickle."""
         if self.learned is None:
@@ -204,7 +215,13 @@ class ActiveLearner:
         check_needs(self.strategy, self._title, network="", has_rewards=True)
 
     def _state(
-        self, X: ArrayLike, y: ArrayLike, X_pool: ArrayLike, reward: Labelled | None
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        X_pool: ArrayLike,
+        reward: Labelled | None,
+        *,
+        measured: bool = True,
     ) -> LearningState:
         rows = user_arrays.matrix("X", X)
         pool = user_arrays.matrix("X_pool", X_pool, rows.shape[1])
@@ -236,7 +253,7 @@ class ActiveLearner:
             pool_ids=np.arange(n, n + m),
             annotated_ids=np.arange(n),
             new_classifier=lambda: classifiers.clone(self.classifier),
-            reward_scorer=self._reward_scorer(reward, known, weights),
+            reward_scorer=self._reward_scorer(reward, known, weights) if measured else None,
             objective=self._objective,
             learned=self.learned,
         )

@@ -162,6 +162,12 @@ def remove_tree(folder: Path) -> tuple[int, int]:
     return len(sizes), sum(sizes)
 
 
+def file_hash(path: str | os.PathLike[str], algorithm: str = "sha256") -> str:
+    """Hexadecimal hash of a file: sha256 or md5."""
+    with open(path, "rb") as handle:
+        return hashlib.file_digest(handle, algorithm).hexdigest()
+
+
 def digest(content: Any) -> str:
     """sha256 of the canonical JSON of ``content`` (sorted keys, no blanks)."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)

@@ -7,7 +7,6 @@ the next is asked; only a file with the right hash is ever returned or stored.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import re
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
 
+from lalbench import files
 from lalbench.errors import DownloadError, UserError
 from lalbench.files import atomic
 
@@ -171,12 +171,6 @@ def default_cache() -> Path:
     return Path(pooch.os_cache("lalbench"))
 
 
-def file_hash(path: Path, algorithm: Literal["sha256", "md5"]) -> str:
-    """Hexadecimal hash of a file."""
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, algorithm).hexdigest()
-
-
 class _NotHereError(Exception):
     """What a place answered instead of the file; ``level`` says how surprising that is."""
 
@@ -204,7 +198,7 @@ def _verified(path: Path, file: File, folder: Path | None = None) -> Path:
     if not path.is_file():
         raise _NotHereError("no such file", logging.INFO)
     try:
-        found = file_hash(path, file.algorithm)
+        found = files.file_hash(path, file.algorithm)
     except OSError as error:
         raise _NotHereError(f"cannot be read ({error.strerror})") from error
     _check_hash(found, file)
@@ -248,7 +242,7 @@ def _download_once(url: str, file: File, target: Path, patience: Patience) -> No
                 headers={"Accept-Encoding": "identity"},
             )
             download(url, str(temporary), None)
-            _check_hash(file_hash(temporary, file.algorithm), file)
+            _check_hash(files.file_hash(temporary, file.algorithm), file)
     except requests.RequestException as error:
         raise _answer(error) from error
     except UserError as error:

@@ -8,13 +8,14 @@ import zipfile
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lalbench.data.dataset import CHANNELS
 from lalbench.data.table import Table
+from lalbench.data.user_columns import as_labels, as_numbers, column_labels, kind_of, numeric_column
 from lalbench.errors import UserError, suggest
 
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 FORMATS = ("csv", "parquet", "npz")
 
-# float64 holds every integer up to here
-_EXACT = 2**53
 _NPZ_FEATURES = ("X", "x")
 # What a missing feature looks like in a CSV file; in the label column only an empty field is one,
 # so that NA and None can be classes.
@@ -46,17 +45,24 @@ def read_user_file(path: str, format_: str | None, target: str) -> Table:
     kind = file_format(path, format_)
     if kind == "npz":
         return _read_npz(path, target)
-    frame = _read_csv(path, target) if kind == "csv" else _read_parquet(path, target)
-    if len(frame) == 0:
-        raise UserError(path, "has no rows", "it needs a header and one row per point")
+    frame = read_frame(path, kind, target)
     features = [name for name in frame.columns if name != target]
     if not features:
         raise UserError(path, f'has no column besides "{target}"', "add feature columns")
     X = np.empty((len(frame), len(features)))
     for place, name in enumerate(features):
-        X[:, place] = _numeric_column(frame[name], f'{path}, column "{name}"')
-    labels = _column_labels(frame[target], f'{path}, column "{target}"')
+        X[:, place] = numeric_column(frame[name], f'{path}, column "{name}"')
+    labels = column_labels(frame[target], f'{path}, column "{target}"')
     return Table(X=X, labels=labels, feature_names=tuple(features))
+
+
+def read_frame(path: str, format_: str | None, target: str) -> pd.DataFrame:
+    """All columns of a CSV or Parquet file with at least one row; raises as above."""
+    kind = file_format(path, format_)
+    frame = _read_csv(path, target) if kind == "csv" else _read_parquet(path, target)
+    if len(frame) == 0:
+        raise UserError(path, "has no rows", "it needs a header and one row per point")
+    return frame
 
 
 def check_user_file(path: str, format_: str | None, target: str) -> None:
@@ -237,12 +243,12 @@ def _read_npz(path: str, target: str) -> Table:
             f"{target} {labels.shape} does not fit {found[0]} {X.shape}",
             "it needs one label per row and at least one row",
         )
-    y = _labels(labels, _kind(labels.dtype), f"{path}, array {target}")
+    y = as_labels(labels, kind_of(labels.dtype), f"{path}, array {target}")
     if images:
         return Table(X=X, labels=y)
-    kind = _kind(X.dtype)
+    kind = kind_of(X.dtype)
     columns = [
-        _numbers(X[:, place], kind, f"{path}, array {found[0]}, column {place}")
+        as_numbers(X[:, place], kind, f"{path}, array {found[0]}, column {place}")
         for place in range(X.shape[1])
     ]
     return Table(X=np.column_stack(columns), labels=y)
@@ -262,127 +268,6 @@ def _npz_array(path: str, name: str) -> NDArray[Any]:
         raise _unreadable(path, "NPZ", error) from error
     except Exception as error:  # zipfile and zlib each raise their own kinds
         raise _unreadable(path, "NPZ", error) from error
-
-
-# Columns
-
-
-def _numeric_column(column: pd.Series[Any], key: str) -> NDArray[np.float64]:
-    import pandas as pd
-
-    if column.isna().any():
-        _refuse_missing(key, np.asarray(column.isna()))
-    types = pd.api.types
-    if not types.is_bool_dtype(column) and not types.is_numeric_dtype(column):
-        _refuse_text(key, np.asarray(column.astype(object)))
-    values = np.asarray(column.to_numpy())
-    return _numbers(values, _kind(values.dtype), key)
-
-
-def _column_labels(column: pd.Series[Any], key: str) -> NDArray[Any]:
-    import pandas as pd
-
-    if column.isna().any():
-        _refuse_missing(key, np.asarray(column.isna()))
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        column = column.astype(column.cat.categories.dtype)
-    if pd.api.types.is_bool_dtype(column):
-        return _labels(column.to_numpy(dtype=bool), "number", key)
-    if pd.api.types.is_numeric_dtype(column):
-        values = np.asarray(column.to_numpy())
-        return _labels(values, _kind(values.dtype), key)
-    odd = next((value for value in column if not isinstance(value, str)), None)
-    if odd is not None:
-        raise UserError(
-            key, f"{odd!r} is no label", "use integers or text, of one kind in the whole column"
-        )
-    return np.array([str(value) for value in column])
-
-
-def _kind(dtype: np.dtype[Any]) -> str:
-    return {"b": "number", "i": "number", "u": "number", "f": "number"}.get(
-        dtype.kind, "text" if dtype.kind in "SU" else "other"
-    )
-
-
-def _numbers(values: NDArray[Any], kind: str, key: str) -> NDArray[np.float64]:
-    """(n,) values as float64, refused where that is impossible or would change them."""
-    if kind == "text":
-        _refuse_text(key, values)
-    if kind == "other":
-        raise UserError(key, f"type {values.dtype} is no number", "convert it to numbers")
-    if values.dtype.kind in "iu" and len(values):
-        largest = max(abs(int(values.min())), abs(int(values.max())))
-        if largest > _EXACT:
-            raise UserError(
-                key,
-                f"{largest} is too large to be exact",
-                "rescale it, or remove it if it is an id",
-            )
-    numbers = values.astype(np.float64)
-    if np.isnan(numbers).any():
-        _refuse_missing(key, np.isnan(numbers))
-    if np.isinf(numbers).any():
-        row = int(np.isinf(numbers).argmax())
-        raise UserError(
-            key, f"{numbers[row]} in data row {row + 1}", "replace infinite values or drop the row"
-        )
-    return numbers
-
-
-def _labels(values: NDArray[Any], kind: str, key: str) -> NDArray[Any]:
-    """(n,) labels as integers, booleans or text."""
-    if kind == "other":
-        raise UserError(key, f"type {values.dtype} is no label", "use integers or text")
-    if values.dtype.kind == "S":
-        try:
-            values = np.char.decode(values, "utf-8")
-        except UnicodeDecodeError as error:
-            raise UserError(key, "holds bytes that are no UTF-8", "save it as text") from error
-    if values.dtype.kind != "f":
-        return values
-    if np.isnan(values).any():
-        _refuse_missing(key, np.isnan(values))
-    broken = ~np.isfinite(values) | (values != np.round(values)) | (np.abs(values) > _EXACT)
-    if broken.any():
-        row = int(broken.argmax())
-        raise UserError(
-            key,
-            f"{values[row]} in data row {row + 1} is no class label",
-            "use integers or text; for a number to be predicted, make classes of it first",
-        )
-    return values.astype(np.int64)
-
-
-def _refuse_text(key: str, values: NDArray[Any]) -> NoReturn:
-    row = next((row for row, value in enumerate(values) if not _is_number(value)), None)
-    if row is None:
-        raise UserError(
-            key, f"holds numbers as {values.dtype}", "save it with an integer or float type"
-        )
-    raise UserError(
-        key,
-        f"{str(values[row])[:40]!r} in data row {row + 1} is no number",
-        "encode text first, for example one column of 0 and 1 per category, or remove the column",
-    )
-
-
-def _is_number(value: Any) -> bool:
-    try:
-        float(value)
-    except (TypeError, ValueError):
-        return False
-    return True
-
-
-def _refuse_missing(key: str, missing: NDArray[np.bool_]) -> NoReturn:
-    count, row = int(missing.sum()), int(missing.argmax())
-    rows = "1 value" if count == 1 else f"{count} values"
-    raise UserError(
-        key,
-        f"{rows} missing (NaN), the first in data row {row + 1}",
-        "fill missing values in, or drop those rows",
-    )
 
 
 def _unreadable(path: str, kind: str, error: Exception) -> UserError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import lalbench
@@ -21,7 +20,7 @@ def run(study: Study, output: Path) -> None:
             "study": resolved,
             "study_hash": files.digest(resolved),
             "software": codehash.software_versions(),
-            "files": {str(path): _sha256(study.folder / path) for path in sorted(found)},
+            "files": {str(path): files.file_hash(study.folder / path) for path in sorted(found)},
         },
     )
 
@@ -37,8 +36,3 @@ def _files(study: Study) -> list[Path]:
         for path in drawn
         if path.is_file() and not path.name.startswith(".")
     ]
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()

@@ -1,0 +1,22 @@
+"""The command line: one module per group of commands, each of which declares its own."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def parser() -> argparse.ArgumentParser:
+    """Of ``lalbench``, with all its commands; each sets ``command`` to what it calls."""
+    from lalbench.commands import points, stages, studies
+
+    found = argparse.ArgumentParser(
+        prog="lalbench",
+        description="Learns how to choose labels, and compares strategies of active learning.",
+        epilog="Studies run by Snakemake, which calls the commands from fetch to manifest.",
+    )
+    commands = found.add_subparsers(required=True, metavar="COMMAND")
+    studies.add(commands)
+    points.add(commands)
+    studies.add_upkeep(commands)
+    stages.add(commands)
+    return found

@@ -1,0 +1,104 @@
+"""Commands about one's own points, without a study."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lalbench.commands.shared import add_command
+from lalbench.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from lalbench.commands.shared import Commands
+
+_SHOWN = 20
+"""Rows that are printed; a file has them all."""
+
+
+def add(commands: Commands) -> None:
+    """Declares the commands."""
+    sub = add_command(commands, "suggest", _suggest, "say which rows of a table to label next")
+    sub.add_argument(
+        "--data",
+        type=Path,
+        required=True,
+        help="CSV or Parquet file; rows without a label have an empty target",
+    )
+    sub.add_argument("--target", required=True, help="column of the labels")
+    sub.add_argument("--strategy", default="entropy", help="default: entropy")
+    sub.add_argument("--classifier", default="logistic_regression", help="default: %(default)s")
+    sub.add_argument("--objective", default="weighted_accuracy", help="default: %(default)s")
+    sub.add_argument("--budget", type=int, default=10, help="rows wanted; default: 10")
+    sub.add_argument(
+        "--option", action="append", default=[], metavar="NAME=VALUE", help="of the strategy"
+    )
+    sub.add_argument(
+        "--leave-out", action="append", default=[], metavar="COLUMN", help="that is no feature"
+    )
+    sub.add_argument(
+        "--reward",
+        type=float,
+        default=0.5,
+        metavar="SHARE",
+        help="of the labelled rows to measure on, for strategies that do; default: 0.5",
+    )
+    sub.add_argument("--seed", type=int, default=0, help="default: 0")
+    sub.add_argument("--processes", type=int, default=1, help="of learning; default: 1")
+    sub.add_argument(
+        "--learned", type=Path, help="file that keeps what a strategy learns on synthetic data"
+    )
+    sub.add_argument("--output", type=Path, help="CSV file for the rows; default: they are printed")
+    sub.add_argument("--log", type=Path, help="history: one line of JSON is added to it")
+
+
+def _suggest(options: argparse.Namespace) -> None:
+    from lalbench import files, suggestions
+
+    question = suggestions.Question(
+        data=options.data,
+        target=options.target,
+        strategy=options.strategy,
+        classifier=options.classifier,
+        objective=options.objective,
+        budget=options.budget,
+        options=dict(map(_option, options.option)),
+        leave_out=options.leave_out,
+        reward=options.reward,
+        seed=options.seed,
+        learned=options.learned,
+        processes=options.processes,
+    )
+    answer = suggestions.suggest(question)
+    if options.output is not None:
+        files.write_text(options.output, answer.rows.to_csv(index=False))
+    if options.log is not None:
+        suggestions.keep(options.log, answer.summary)
+    print(_listed(answer.rows))
+    if options.output is not None:
+        print(f"{options.output}: {len(answer.rows)} rows")
+
+
+def _option(text: str) -> tuple[str, Any]:
+    """A name and its value, read as YAML."""
+    import yaml
+
+    name, equals, value = text.partition("=")
+    try:
+        if equals and name:
+            return name, yaml.safe_load(value)
+    except yaml.YAMLError:
+        pass
+    raise UserError("option", f'cannot use "{text}"', "write NAME=VALUE")
+
+
+def _listed(rows: pd.DataFrame) -> str:
+    """The first rows as text: which, with what score, and why."""
+    from tabulate import tabulate
+
+    shown = rows.iloc[:_SHOWN, :3]
+    text = tabulate(shown.values.tolist(), list(shown.columns), floatfmt=("", ".4g", ""))
+    left = len(rows) - len(shown)
+    return f"{text}\nand {left} more" if left else text

@@ -1,0 +1,96 @@
+"""Commands about studies, for people."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lalbench.commands.shared import add_command, add_study_command, study_of
+from lalbench.config import Study
+
+if TYPE_CHECKING:
+    from lalbench.commands.shared import Commands
+
+
+def add(commands: Commands) -> None:
+    """Declares the commands."""
+    add_study_command(commands, "validate", _validate, "check a study file")
+    add_study_command(commands, "plan", _plan, "say what a study will run")
+    text = "compare studies of a paper with its published numbers"
+    reproduction = add_command(commands, "reproduction", _reproduction, text)
+    reproduction.add_argument("studies", nargs="+", help="study files")
+    reproduction.add_argument("--results", help="results folder, instead of the studies'")
+    reproduction.add_argument("--output", type=Path, required=True)
+    reproduction.add_argument("--reference", type=Path, default=Path("studies/reference"))
+
+
+def add_upkeep(commands: Commands) -> None:
+    """Declares the commands that one seldom needs."""
+    text = "delete the oracle tables below a results folder"
+    add_study_command(commands, "clean-cache", _clean_cache, text)
+    text = "delete the learned regressors below a results folder"
+    add_study_command(commands, "clean-pretrained", _clean_pretrained, text)
+    text = "compile all kernels, so that the first jobs need not"
+    add_command(commands, "compile", _compile, text)
+    schema = add_command(commands, "schema", _schema, "write the JSON schema of study files")
+    schema.add_argument("--output", type=Path)
+
+
+def _validate(options: argparse.Namespace) -> None:
+    study = study_of(options, check_names=True)
+    print(f"{options.study}: study {study.study} is valid")
+
+
+def _plan(options: argparse.Namespace) -> None:
+    from lalbench import plan
+
+    print(plan.describe(study_of(options, check_names=True)))
+
+
+def _reproduction(options: argparse.Namespace) -> None:
+    from lalbench.results.reproduction import write_reproduction
+    from lalbench.study import load_study
+
+    studies = [load_study(path, check_names=False) for path in options.studies]
+    if options.results:
+        studies = [study.model_copy(update={"results": options.results}) for study in studies]
+    write_reproduction(studies, options.reference, options.output)
+
+
+def _clean_cache(options: argparse.Namespace) -> None:
+    from lalbench import files
+
+    folder = study_of(options).tables_folder
+    n_files, size = files.remove_tree(folder)
+    print(f"{folder}: removed {n_files} oracle tables, {size / 2**20:.1f} MiB")
+
+
+def _clean_pretrained(options: argparse.Namespace) -> None:
+    from lalbench import files
+
+    folder = study_of(options).pretrained_folder
+    n_regressors = len(list(folder.glob("*/regressor.npz")))
+    n_files, size = files.remove_tree(folder)
+    print(
+        f"{folder}: removed {n_regressors} learned regressors, {n_files} files in all, "
+        f"{size / 2**20:.1f} MiB"
+    )
+
+
+def _compile(options: argparse.Namespace) -> None:
+    from lalbench.warm_up import compile_kernels
+
+    compile_kernels()
+
+
+def _schema(options: argparse.Namespace) -> None:
+    from lalbench import files
+
+    schema = Study.model_json_schema(by_alias=True)
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    if options.output is None:
+        print(json.dumps(schema, indent=2, sort_keys=True))
+    else:
+        files.write_json(options.output, schema)

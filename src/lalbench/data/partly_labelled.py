@@ -1,0 +1,77 @@
+"""A table of the user's in which some rows have a label and the others wait for one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lalbench.data.user_columns import column_labels, numeric_column
+from lalbench.data.user_files import file_format, read_frame
+from lalbench.errors import UserError, suggest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class PartlyLabelled:
+    """Rows with and without a label.
+
+    Attributes:
+        X: (n, d) float64 features, finite.
+        labels: (n_labelled,) integers, booleans or text, in the order of the rows.
+        labelled: (n,) bool.
+        feature_names: (d,).
+        frame: all columns of the file, as they are.
+    """
+
+    X: NDArray[np.float64]
+    labels: NDArray[Any]
+    labelled: NDArray[np.bool_]
+    feature_names: tuple[str, ...]
+    frame: pd.DataFrame
+
+
+def read_partly_labelled(
+    path: str, target: str, leave_out: Sequence[str] = (), format_: str | None = None
+) -> PartlyLabelled:
+    """The table in a CSV or Parquet file whose rows without a label have an empty target.
+
+    Args:
+        path: the file.
+        target: name of the label column.
+        leave_out: columns that are no features: names, dates, notes.
+        format_: csv or parquet; None: by its ending.
+
+    Raises:
+        UserError: there is no such file or column, no row without a label, or something in it that
+            cannot be used, as in :func:`lalbench.data.user_files.read_user_file`.
+    """
+    if file_format(path, format_) == "npz":
+        raise UserError(path, "npz arrays have no empty labels", "use a .csv or .parquet file")
+    frame = read_frame(path, format_, target)
+    for name in leave_out:
+        if name not in frame.columns or name == target:
+            others = [str(each) for each in frame.columns if each != target]
+            raise UserError("leave-out", f'no feature "{name}"', suggest(name, others))
+    features = [name for name in frame.columns if name not in (target, *leave_out)]
+    if not features:
+        raise UserError(path, f'has no features besides "{target}"', "add columns of numbers")
+    X = np.column_stack(
+        [numeric_column(frame[name], f'{path}, column "{name}"') for name in features]
+    )
+    column = frame[target]
+    labelled = ~np.asarray(column.isna() | (column.astype(str).str.strip() == ""))
+    if labelled.all():
+        raise UserError(
+            f'{path}, column "{target}"',
+            "has a label in every row",
+            "leave it empty where a label is wanted",
+        )
+    given = column[labelled].infer_objects()
+    labels = column_labels(given, f'{path}, column "{target}"') if len(given) else np.empty(0)
+    return PartlyLabelled(X, labels, labelled, tuple(map(str, features)), frame)

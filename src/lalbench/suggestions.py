@@ -1,0 +1,223 @@
+"""Which rows of a partly labelled table to label next, and why."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lalbench import files
+from lalbench.active_learner import ActiveLearner
+from lalbench.data.partly_labelled import PartlyLabelled, read_partly_labelled
+from lalbench.errors import UserError
+from lalbench.seeds import Streams, uniforms_by_id
+from lalbench.strategies.base import Need
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+IntArray = NDArray[np.int64]
+
+_LIKELIEST = 3
+"""Classes that a reason names."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of a table.
+
+    Attributes:
+        data: CSV or Parquet file; rows without a label have an empty target.
+        target: name of the label column.
+        strategy: name of a strategy.
+        classifier: name of a classifier.
+        objective: what is to be improved (:func:`lalbench.objectives.get`).
+        budget: rows wanted.
+        options: of the strategy.
+        leave_out: columns that are no features.
+        reward: share of the labelled rows on which strategies that need it measure the objective;
+            these train nothing.
+        seed: of all random numbers.
+        learned: file that keeps what the strategy learned; it is read where it is there.
+        processes: of learning on synthetic data.
+    """
+
+    data: Path
+    target: str
+    strategy: str = "entropy"
+    classifier: str = "logistic_regression"
+    objective: str = "weighted_accuracy"
+    budget: int = 10
+    options: Mapping[str, Any] = field(default_factory=dict)
+    leave_out: Sequence[str] = ()
+    reward: float = 0.5
+    seed: int = 0
+    learned: Path | None = None
+    processes: int = 1
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a table is answered.
+
+    Attributes:
+        rows: one row per suggestion, the best first. Columns: ``row`` (of the file, the first below
+            its header is 1), ``score`` (larger is better, NaN where the strategy has none),
+            ``reason``, and those of the file.
+        summary: what a history keeps of it.
+    """
+
+    rows: pd.DataFrame
+    summary: dict[str, Any]
+
+
+def suggest(question: Question) -> Answer:
+    """The rows to label next.
+
+    Raises:
+        UserError: a file, a name or an option that cannot be used, too few labelled rows.
+    """
+    if not 0 < question.reward < 1:
+        raise UserError("reward", f"{question.reward}", "give a share between 0 and 1")
+    table = read_partly_labelled(str(question.data), question.target, question.leave_out)
+    _check_labels(table, question)
+    classes = np.unique(table.labels).tolist()
+    active = ActiveLearner(
+        question.strategy,
+        question.classifier,
+        objective=question.objective,
+        classes=classes,
+        seed=question.seed,
+        **question.options,
+    )
+    X, y = table.X[table.labelled], table.labels
+    pool = table.X[~table.labelled]
+    train, reward = np.arange(len(y)), None
+    if Need.REWARD_SET in active.strategy.needs:
+        ids = np.flatnonzero(table.labelled)
+        train, apart = set_apart(y, ids, question.reward, question.seed)
+        reward = (X[apart], y[apart])
+    _learn(active, question, X[train], y[train], pool, reward)
+    chosen = active.select(X[train], y[train], pool, question.budget, reward=reward)
+    probabilities = active.probabilities(X[train], y[train], pool[chosen.indices])
+    scores = np.full(len(pool), np.nan) if chosen.scores is None else chosen.scores
+    places = np.flatnonzero(~table.labelled)[chosen.indices]
+    reasons = [
+        _reason(question, classes, one, place, len(pool))
+        for place, one in enumerate(probabilities, start=1)
+    ]
+    rows = table.frame.iloc[places].reset_index(drop=True)
+    rows.insert(0, _free("row", rows.columns), places + 1)
+    rows.insert(1, _free("score", rows.columns), scores[chosen.indices])
+    rows.insert(2, _free("reason", rows.columns), reasons)
+    return Answer(rows, _summary(question, table, places, scores[chosen.indices]))
+
+
+def keep(history: Path, summary: Mapping[str, Any]) -> None:
+    """Appends one line of JSON to a history, with the time."""
+    from datetime import UTC, datetime
+
+    entry = {"time": datetime.now(UTC).isoformat(timespec="seconds"), **summary}
+    history.parent.mkdir(parents=True, exist_ok=True)
+    with open(history, "a", encoding="utf-8") as handle:
+        handle.write(json.dumps(entry, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def set_apart(y: NDArray[Any], ids: IntArray, share: float, seed: int) -> tuple[IntArray, IntArray]:
+    """Positions to train on and positions to measure on; of every class at least one in each.
+
+    Each row has a draw of its own: it keeps its part when other rows get labels, but where a class
+    has rows of one part only.
+
+    Args:
+        y: (n,) labels.
+        ids: (n,) what names the rows in the table.
+        share: probability that a row is measured on.
+        seed: of the draws.
+
+    Raises:
+        UserError: a class with a single row.
+    """
+    draws = uniforms_by_id(Streams(seed, seed).generator("data", name="reward"), ids)
+    apart = draws < share
+    for label in np.unique(y):
+        rows = np.flatnonzero(y == label)
+        if len(rows) < 2:
+            raise UserError(
+                "target",
+                f"class {str(label)!r} has one labelled row, and the strategy trains on some rows "
+                "of each class and measures on others",
+                "label another one of it, or choose a strategy that measures nothing",
+            )
+        apart[rows[draws[rows].argmin()]] = True
+        apart[rows[draws[rows].argmax()]] = False
+    return np.flatnonzero(~apart), np.flatnonzero(apart)
+
+
+def _check_labels(table: PartlyLabelled, question: Question) -> None:
+    known = np.unique(table.labels)
+    if len(known) < 2:
+        found = f"all labelled rows are {str(known[0])!r}" if len(known) else "no row has a label"
+        raise UserError(
+            f'{question.data}, column "{question.target}"',
+            found,
+            "label at least one row of each of two classes",
+        )
+
+
+def _learn(
+    active: ActiveLearner, question: Question, X: Any, y: Any, pool: Any, reward: Any
+) -> None:
+    """Learns what the strategy needs, or reads what it learned on synthetic data before."""
+    needs = active.strategy.needs
+    kept = question.learned if Need.PRETRAINED in needs else None
+    if kept is not None and kept.exists():
+        active.load(kept)
+    elif needs & {Need.PRETRAINED, Need.LEARNED}:
+        active.learn(X, y, pool, reward=reward, processes=question.processes)
+        if kept is not None:
+            active.save(kept)
+
+
+def _reason(
+    question: Question, classes: Sequence[Any], probabilities: Any, place: int, n_pool: int
+) -> str:
+    """What a person may want to know of one choice."""
+    order = np.argsort(-probabilities, kind="stable")[:_LIKELIEST]
+    said = ", ".join(f"{classes[label]} {probabilities[label]:.2f}" for label in order)
+    return (
+        f"choice {place} of {question.strategy} among {n_pool} unlabelled rows; "
+        f"{question.classifier} says {said}"
+    )
+
+
+def _free(name: str, taken: Any) -> str:
+    """``name``, or with underscores where the table has such a column."""
+    while name in taken:
+        name += "_"
+    return name
+
+
+def _summary(
+    question: Question, table: PartlyLabelled, places: IntArray, scores: NDArray[np.float64]
+) -> dict[str, Any]:
+    labels, counts = np.unique(table.labels, return_counts=True)
+    return {
+        "data": str(question.data),
+        "data_hash": files.file_hash(question.data),
+        "target": question.target,
+        "labelled": dict(zip(map(str, labels.tolist()), counts.tolist(), strict=True)),
+        "unlabelled": int((~table.labelled).sum()),
+        "strategy": question.strategy,
+        "options": dict(question.options),
+        "classifier": question.classifier,
+        "objective": question.objective,
+        "seed": question.seed,
+        "rows": (places + 1).tolist(),
+        "scores": [None if np.isnan(score) else float(score) for score in scores],
+    }

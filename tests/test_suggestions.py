@@ -1,0 +1,225 @@
+"""Suggestions for a partly labelled table: the rows, their reasons, the history, bad tables."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lalbench import ActiveLearner
+from lalbench.__main__ import main
+from lalbench.data.partly_labelled import read_partly_labelled
+from lalbench.errors import UserError
+from lalbench.suggestions import Question, set_apart, suggest
+
+
+def frame(n: int = 60, n_labelled: int = 20) -> pd.DataFrame:
+    """Two numbers and a name per row; the first rows have labels, one in four of them "yes"."""
+    rng = np.random.default_rng(0)
+    made = pd.DataFrame(rng.normal(size=(n, 2)).round(3), columns=["a", "b"])
+    made.insert(0, "id", [f"r{place}" for place in range(n)])
+    labels = np.where(np.arange(n) % 4 == 0, "yes", "no").astype(object)
+    labels[n_labelled:] = ""
+    return made.assign(label=labels)
+
+
+def written(folder: Path, made: pd.DataFrame, name: str = "my.csv") -> Path:
+    path = folder / name
+    if path.suffix == ".csv":
+        made.to_csv(path, index=False)
+    else:
+        made.to_parquet(path, index=False)
+    return path
+
+
+def question(path: Path, **changes: Any) -> Question:
+    return Question(
+        **{"data": path, "target": "label", "leave_out": ["id"], "budget": 3, **changes}
+    )
+
+
+def test_the_rows_are_those_of_an_active_learner(tmp_path: Path) -> None:
+    made = frame()
+    rows = suggest(question(written(tmp_path, made), strategy="margin")).rows
+    X, y = made[["a", "b"]].to_numpy(), made["label"].to_numpy()
+    known = y != ""
+    chosen = ActiveLearner("margin").select(X[known], y[known].astype(str), X[~known], 3)
+    assert (rows["row"] - 1).tolist() == np.flatnonzero(~known)[chosen.indices].tolist()
+    assert rows["score"].tolist() == np.asarray(chosen.scores)[chosen.indices].tolist()
+    assert rows["id"].tolist() == [f"r{row - 1}" for row in rows["row"]]
+    assert list(rows.columns) == ["row", "score", "reason", "id", "a", "b", "label"]
+    assert rows["reason"][0].startswith("choice 1 of margin among 40 unlabelled rows; logistic_reg")
+
+
+def test_a_reason_says_what_the_classifier_thinks(tmp_path: Path) -> None:
+    made = frame()
+    rows = suggest(question(written(tmp_path, made))).rows
+    X, y = made[["a", "b"]].to_numpy(), made["label"].to_numpy()
+    known = y != ""
+    active = ActiveLearner("entropy")
+    found = active.probabilities(X[known], y[known].astype(str), X[~known])
+    assert found.shape == (40, 2)
+    for reason, row in zip(rows["reason"], rows["row"], strict=True):
+        no, yes = found[row - 1 - 20]
+        first, second = (("yes", yes), ("no", no)) if yes > no else (("no", no), ("yes", yes))
+        assert reason.endswith(f"says {first[0]} {first[1]:.2f}, {second[0]} {second[1]:.2f}")
+
+
+@pytest.mark.parametrize("name", ["my.csv", "my.parquet"])
+@pytest.mark.parametrize(
+    "labels",
+    [[0, 1], [3.0, 7.0], [True, False], ["a", "NA"], ["x", "y"]],
+    ids=["integers", "floats", "booleans", "NA", "text"],
+)
+def test_labels_of_many_kinds(tmp_path: Path, name: str, labels: list[Any]) -> None:
+    made = frame()
+    given = pd.Series([labels[place % 2] for place in range(20)] + [None] * 40)
+    kinds: dict[str, Any] = {"int": "Int64", "float": "float64", "bool": "boolean", "str": "string"}
+    made["label"] = given.astype(kinds[type(labels[0]).__name__])
+    table = read_partly_labelled(str(written(tmp_path, made, name)), "label", ["id"])
+    assert table.labelled.sum() == 20
+    assert sorted(map(str, set(table.labels.tolist()))) == sorted(
+        str(int(label)) if isinstance(label, float) else str(label) for label in labels
+    )
+    assert table.X.shape == (60, 2)
+    assert table.feature_names == ("a", "b")
+
+
+def test_a_strategy_that_measures_sets_labelled_rows_apart(tmp_path: Path) -> None:
+    path = written(tmp_path, frame(60, 40))
+    options = {"n_simulations": 4, "epochs": 1}
+    answer = suggest(question(path, strategy="neural_process", options=options))
+    assert len(answer.rows) == 3
+    assert answer.rows["row"].min() > 40
+    assert answer.summary["options"] == options
+
+
+@given(
+    st.lists(st.sampled_from("ab"), min_size=4).filter(
+        lambda y: min(y.count("a"), y.count("b")) > 1
+    ),
+    st.floats(0.01, 0.99),
+    st.integers(0, 10),
+)
+def test_every_class_is_trained_and_measured(y: list[str], share: float, seed: int) -> None:
+    labels = np.array(y)
+    train, apart = set_apart(labels, np.arange(len(y)), share, seed)
+    assert sorted([*train, *apart]) == list(range(len(y)))
+    for part in (train, apart):
+        assert set(labels[part]) == {"a", "b"}
+
+
+def test_rows_keep_their_part_when_others_get_labels() -> None:
+    y = np.array(["a", "b"] * 50)
+    _, before = set_apart(y[:60], np.arange(60), 0.5, 0)
+    _, after = set_apart(y, np.arange(100), 0.5, 0)
+    assert set(before) == {place for place in after if place < 60}
+    assert 15 < len(before) < 45
+    ids = np.arange(60)[::-1]
+    _, turned = set_apart(y[:60][::-1], ids, 0.5, 0)
+    assert set(ids[turned]) == set(before)
+
+
+def test_a_class_with_one_row_cannot_be_divided() -> None:
+    with pytest.raises(UserError, match="class 'b' has one labelled row"):
+        set_apart(np.array(["a", "a", "b"]), np.arange(3), 0.5, 0)
+
+
+def test_what_was_learned_on_synthetic_data_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(tmp_path, frame())
+    options = {"repetitions": 2, "last_size": 4, "trees": 5}
+    asked = question(
+        path,
+        strategy="lal_independent",
+        classifier="random_forest",
+        options=options,
+        learned=tmp_path / "kept.npz",
+    )
+    first = suggest(asked)
+    monkeypatch.setattr(ActiveLearner, "learn", None)
+    assert suggest(asked).rows.equals(first.rows)
+
+
+def test_columns_of_these_names_stay(tmp_path: Path) -> None:
+    made = frame().rename(columns={"a": "score", "b": "row"})
+    rows = suggest(question(written(tmp_path, made))).rows
+    assert list(rows.columns) == ["row_", "score_", "reason", "id", "score", "row", "label"]
+
+
+def test_the_command_prints_writes_and_keeps(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = written(tmp_path, frame())
+    words = ["suggest", "--data", str(path), "--target", "label", "--leave-out", "id"]
+    out, log = tmp_path / "out.csv", tmp_path / "history" / "log.jsonl"
+    arguments = [*words, "--budget", "25", "--output", str(out), "--log", str(log)]
+    assert main([*arguments, "--option", "ties=random"]) == 0
+    shown = capsys.readouterr().out
+    assert "and 5 more" in shown
+    assert "out.csv: 25 rows" in shown
+    assert len(pd.read_csv(out)) == 25
+    assert main(arguments) == 0
+    first, second = (json.loads(line) for line in log.read_text().splitlines())
+    assert first["rows"] == second["rows"] == pd.read_csv(out)["row"].tolist()
+    assert first["options"] == {"ties": "random"}
+    assert first["labelled"] == {"no": 15, "yes": 5}
+    assert first["unlabelled"] == 40
+
+
+@pytest.mark.parametrize(
+    ("change", "arguments", "words"),
+    [
+        ({}, ["--target", "lable"], 'holds no "lable"; did you mean "label"'),
+        ({}, ["--strategy", "entrpy"], 'unknown strategy "entrpy"; did you mean "entropy"'),
+        ({}, ["--strategy", "oracle"], "sees hidden labels"),
+        ({}, ["--classifier", "smv"], 'did you mean "svm"'),
+        ({}, ["--objective", "acc"], 'unknown objective "acc"'),
+        ({}, ["--budget", "0"], "budget: cannot use 0"),
+        ({}, ["--option", "ties"], 'option: cannot use "ties"; write NAME=VALUE'),
+        ({}, ["--option", "tie=first"], 'no option "tie"'),
+        ({}, ["--leave-out", "idd"], 'leave-out: no feature "idd"; did you mean "id"'),
+        ({}, ["--leave-out", "label"], 'leave-out: no feature "label"'),
+        ({}, ["--seed", "-1"], "seed: cannot use -1"),
+        ({}, ["--strategy", "neural_process", "--reward", "1.5"], "reward: 1.5; give a share"),
+        ({"label": "yes"}, [], "has a label in every row; leave it empty where a label is wanted"),
+        ({"label": ""}, [], "no row has a label; label at least one row of each of two"),
+        ({"label": ["yes"] * 3 + [""] * 57}, [], "all labelled rows are 'yes'"),
+        ({"label": [0.5, 1.5] + [None] * 58}, [], "0.5 in data row 1 is no class label"),
+        ({"a": "red"}, [], "'red' in data row 1 is no number"),
+        ({"a": np.nan}, [], "60 values missing"),
+    ],
+)
+def test_what_cannot_be_asked_is_one_sentence(
+    change: dict[str, Any],
+    arguments: list[str],
+    words: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = written(tmp_path, frame().assign(**change))
+    given = ["--target", "label", "--leave-out", "id", *arguments]
+    assert main(["suggest", "--data", str(path), *given]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("lalbench: ")
+    assert error.count("\n") == 1
+    assert words in error
+
+
+@pytest.mark.parametrize("name", ["none.csv", "my.npz", "my.txt"])
+def test_files_that_are_no_tables(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if name == "my.npz":
+        np.savez(tmp_path / name, X=np.zeros((3, 1)), label=np.zeros(3))
+    elif name == "my.txt":
+        (tmp_path / name).write_text("a,label\n1,x\n")
+    assert main(["suggest", "--data", str(tmp_path / name), "--target", "label"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
