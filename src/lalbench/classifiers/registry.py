@@ -34,6 +34,11 @@ def names() -> list[str]:
     return list(_REGISTRY)
 
 
+def path_of(name: str) -> str:
+    """The import path behind a name of :func:`names`."""
+    return _REGISTRY[name]
+
+
 def get(
     classifier: str | ClassifierSpec | Any = "logistic_regression",
     *,

@@ -7,7 +7,7 @@ import argparse
 
 def parser() -> argparse.ArgumentParser:
     """Of ``lalbench``, with all its commands; each sets ``command`` to what it calls."""
-    from lalbench.commands import points, stages, studies
+    from lalbench.commands import catalogues, points, stages, studies
 
     found = argparse.ArgumentParser(
         prog="lalbench",
@@ -17,6 +17,7 @@ def parser() -> argparse.ArgumentParser:
     commands = found.add_subparsers(required=True, metavar="COMMAND")
     studies.add(commands)
     points.add(commands)
+    catalogues.add(commands)
     studies.add_upkeep(commands)
     stages.add(commands)
     return found

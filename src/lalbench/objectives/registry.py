@@ -57,6 +57,11 @@ def names() -> list[str]:
     return list(_REGISTRY)
 
 
+def class_of(name: str) -> type[Objective]:
+    """The class behind a name of :func:`names`."""
+    return _REGISTRY[name]
+
+
 def get(
     objective: str | ObjectiveSpec | Objective | Callable[..., Any] = "weighted_accuracy",
     rare_class: int | None = None,

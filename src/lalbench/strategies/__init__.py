@@ -34,6 +34,7 @@ __all__ = [
     "get",
     "module_of",
     "names",
+    "path_of",
     "resolve",
 ]
 
@@ -71,6 +72,11 @@ _REGISTRY: Mapping[str, str] = MappingProxyType(
 def names() -> list[str]:
     """The names that :func:`get` knows."""
     return list(_REGISTRY)
+
+
+def path_of(name: str) -> str:
+    """The import path behind a name of :func:`names`."""
+    return _REGISTRY[name]
 
 
 def get(name: str, **options: Any) -> Strategy:

@@ -95,7 +95,7 @@ class _Hal(Options):
 
 @dataclass(frozen=True)
 class HalUniform(_Hal):
-    """Explores uniformly at random."""
+    """The smallest margin, or by the flip of a coin a uniform choice."""
 
     needs: ClassVar[frozenset[Need]] = frozenset({Need.PROBABILITIES})
 
@@ -107,7 +107,7 @@ class HalUniform(_Hal):
 
 @dataclass(frozen=True)
 class HalGauss(_Hal):
-    """Explores where the Gaussian sum ``g_i = Σ_l exp(-‖z_i - z_l‖² / delta)`` is smallest.
+    """The smallest margin, or by a coin the smallest ``g_i = Σ_l exp(-‖z_i - z_l‖² / delta)``.
 
     The sum runs over annotated and chosen points and is kept as a logarithm, so that it does not
     underflow. Cost O(n_annotated n_pool D) once and O(n_pool D) per pick; on embeddings of networks

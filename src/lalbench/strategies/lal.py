@@ -208,7 +208,7 @@ class ColdStartLal(Lal):
 
 @dataclass(frozen=True)
 class LalIndependent(ColdStartLal):
-    """LAL-independent: its data are random annotated sets (algorithm 2)."""
+    """LAL-independent: a forest that learned from random annotated sets (algorithm 2)."""
 
     def pretrain(self, classifier: Any, processes: int = 1) -> Regressor:
         """The regressor for an unfitted task classifier, as the workflow learns it in parts."""
@@ -219,7 +219,7 @@ class LalIndependent(ColdStartLal):
 
 @dataclass(frozen=True)
 class LalIterative(ColdStartLal):
-    """LAL-iterative: annotated sets grow as regressors of smaller sizes choose (algorithm 3).
+    """LAL-iterative: a forest that learned from sets that smaller ones chose (algorithm 3).
 
     Attributes:
         step_trees, step_depths, step_features: grid of the regressors of single sizes; of all
