@@ -26,7 +26,6 @@ def describe(study: Study) -> str:
     """
     every = list(grid.jobs(study))
     finished = [(cell, block) for cell, block in every if job_file(study, cell, block).exists()]
-    todo = [job for job in every if job not in finished]
     seeds = len(grid.pairs(study))
     trials = sum(len(block.pairs) for _, block in every)
     cached = sum(len(block.pairs) for _, block in finished)
@@ -39,9 +38,18 @@ def describe(study: Study) -> str:
         f"{_count(trials, 'trial')} in {_count(len(every), 'job')}; "
         f"{_count(cached, 'trial')} in {_count(len(finished), 'job')} done",
     ]
+    return "\n".join([*lines, *_pretrained(study), *work_left(study), *_notes(study)])
+
+
+def work_left(study: Study) -> list[str]:
+    """What is left to run before the tables, and what it may take: a line per kind of work.
+
+    Raises:
+        CorruptFileError: timings of earlier jobs that cannot be read.
+    """
+    todo = [job for job in grid.jobs(study) if not job_file(study, *job).exists()]
     work = [*_pretraining_work(study), *_estimate(study, todo)]
-    lines += [*_pretrained(study), *(work or ["nothing is left to run"]), *_notes(study)]
-    return "\n".join(lines)
+    return work or ["nothing is left to run"]
 
 
 def job_file(study: Study, cell: grid.Cell, block: grid.Block) -> Path:

@@ -18,6 +18,7 @@ def add(commands: Commands) -> None:
     """Declares the commands."""
     add_study_command(commands, "validate", _validate, "check a study file")
     add_study_command(commands, "plan", _plan, "say what a study will run")
+    add_study_command(commands, "status", _status, "say how far a study is")
     text = "compare studies of a paper with its published numbers"
     reproduction = add_command(commands, "reproduction", _reproduction, text)
     reproduction.add_argument("studies", nargs="+", help="study files")
@@ -47,6 +48,12 @@ def _plan(options: argparse.Namespace) -> None:
     from lalbench import plan
 
     print(plan.describe(study_of(options, check_names=True)))
+
+
+def _status(options: argparse.Namespace) -> None:
+    from lalbench import status
+
+    print(status.describe(study_of(options)))
 
 
 def _reproduction(options: argparse.Namespace) -> None:

@@ -1,0 +1,113 @@
+"""How far a study is: finished files of every stage, trials in jobs that are running, failures."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+
+import numpy as np
+
+from lalbench import grid, plan
+from lalbench.config import Study
+
+LOCKS = Path(".snakemake", "locks")
+"""Where Snakemake notes the files of its running schedulers, in the folder that it runs in."""
+
+RECENT = 3600.0
+"""Seconds after which a log of an unfinished job is no sign that it runs."""
+
+_STAGES = {
+    "data": "data sets",
+    "problems": "problems",
+    "initial": "initial networks",
+    "episodes": "episodes",
+    "strategies": "learned strategies",
+    "trials": "trials",
+    "references": "references",
+}
+_DONE = re.compile(r"(\d+) of (\d+)")
+
+
+def describe(study: Study) -> str:
+    """How far ``study`` is, in lines for people.
+
+    Raises:
+        CorruptFileError: trials that cannot be read.
+    """
+    lines = [f"study {study.study} in {study.folder}: {_scheduler()}"]
+    found = grid.output_files(study)
+    for kind, name in _STAGES.items():
+        if found[kind]:
+            done = sum((study.folder / path).exists() for path in found[kind])
+            more = _trials(study) if kind == "trials" else ""
+            lines.append(f"{name}: {done} of {len(found[kind])} jobs{more}")
+    lines.append(_last_stages(study))
+    newest = _newest(study)
+    if newest:
+        lines.append(f"last sign of life {_ago(time.time() - newest)} ago")
+    return "\n".join([*lines, *plan.work_left(study)])
+
+
+def _scheduler() -> str:
+    if LOCKS.is_dir() and any(LOCKS.iterdir()):
+        return "a scheduler runs in this folder, or was killed (then: snakemake --unlock)"
+    return "no scheduler runs in this folder"
+
+
+def _trials(study: Study) -> str:
+    """Trials in finished and in running jobs, and how many of them failed."""
+    finished = failed = running = total = 0
+    for cell, block in grid.jobs(study):
+        total += len(block.pairs)
+        path = plan.job_file(study, cell, block)
+        if path.exists():
+            finished += len(block.pairs)
+            failed += _failures(path)
+        else:
+            running += _running(
+                study.folder / "logs" / "trials" / cell.path / f"block-{block.id}.log"
+            )
+    text = f", {finished + running:,} of {total:,} trials"
+    return text + (f", {failed:,} of them failed" if failed else "")
+
+
+def _failures(path: Path) -> int:
+    """Trials in a records file that did not end as they should."""
+    from lalbench import records
+
+    rows = records.read(path, "records")
+    bad = rows.loc[np.asarray(rows["status"] != "ok"), ["data_seed", "seed"]]
+    return len(bad.drop_duplicates())
+
+
+def _running(log: Path) -> int:
+    """Trials that the log of an unfinished job counts, if something wrote to it lately."""
+    if not log.exists() or time.time() - log.stat().st_mtime > RECENT:
+        return 0
+    counts = _DONE.findall(log.read_text(encoding="utf-8", errors="replace"))
+    return int(counts[-1][0]) if counts else 0
+
+
+def _last_stages(study: Study) -> str:
+    """Which of tables, figures, report and manifest are there."""
+    names = {"tables": "tables", "figures": "figures", "report.html": "report"}
+    names["manifest.json"] = "manifest"
+    there = [name for path, name in names.items() if (study.folder / path).exists()]
+    missing = [name for name in names.values() if name not in there]
+    if not missing:
+        return f"{', '.join(there)}: written"
+    return f"not yet: {', '.join(missing)}"
+
+
+def _ago(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.0f} hours"
+
+
+def _newest(study: Study) -> float:
+    """When the last log or result was written, in seconds since 1970; 0 where nothing is."""
+    parts = ("logs", "trials", "problems", "references", "data")
+    paths = (path for part in parts for path in (study.folder / part).rglob("*"))
+    return max((path.stat().st_mtime for path in paths if path.is_file()), default=0.0)

@@ -1,0 +1,111 @@
+"""How far a study is, by its files."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lalbench import files, grid, plan, records, status
+from lalbench.__main__ import main
+from lalbench.config import Study
+from lalbench.study import parse_study
+
+
+def study(results: Path, **changes: Any) -> Study:
+    content: dict[str, Any] = {
+        "study": "tiny",
+        "results": str(results),
+        "datasets": ["wine"],
+        "settings": ["balanced"],
+        "classifiers": ["svm"],
+        "strategies": ["random", "entropy"],
+        "seeds": {"data": [1, 2, 3], "run": [1]},
+        "blocks": {"cheap": 2},
+    }
+    return parse_study(content | changes)
+
+
+def finish(made: Study, job: tuple[grid.Cell, grid.Block], failed: int = 0) -> None:
+    """Writes the records of a job whose first ``failed`` trials failed."""
+    cell, block = job
+    rows = [
+        {"strategy": cell.strategy, "data_seed": data_seed, "seed": seed, "step": step}
+        | {"status": "failed" if place < failed and step else "ok"}
+        for place, (data_seed, seed) in enumerate(block.pairs)
+        for step in (0, 1, 2)
+    ]
+    records.write(plan.job_file(made, cell, block), "records", rows)
+
+
+def test_nothing_is_done_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = status.describe(study(tmp_path / "results"))
+    assert "no scheduler runs in this folder" in text
+    assert "data sets: 0 of 1 jobs" in text
+    assert "trials: 0 of 4 jobs, 0 of 6 trials\n" in text
+    assert "not yet: tables, figures, report, manifest" in text
+    assert "last sign of life" not in text
+
+
+def test_trials_in_finished_and_running_jobs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = study(tmp_path / "results")
+    first, second, third, _ = grid.jobs(made)
+    finish(made, first, failed=1)
+    logs = made.folder / "logs" / "trials"
+    for (cell, block), text in (
+        (second, "trials random: 1 of 1\n"),
+        (third, "trials entropy: 0 of 2\ntrials entropy: 1 of 2\n"),
+    ):
+        files.write_text(logs / cell.path / f"block-{block.id}.log", text)
+    locks = tmp_path / ".snakemake" / "locks"
+    locks.mkdir(parents=True)
+    (locks / "0.input.lock").touch()
+    text = status.describe(made)
+    assert "a scheduler runs in this folder, or was killed" in text
+    assert "trials: 1 of 4 jobs, 4 of 6 trials, 1 of them failed" in text
+    assert re.search(r"last sign of life \d s ago", text)
+    # what wrote nothing for hours does not run
+    cell, block = second
+    old = time.time() - 2 * status.RECENT
+    os.utime(logs / cell.path / f"block-{block.id}.log", (old, old))
+    assert "1 of 4 jobs, 3 of 6 trials" in status.describe(made)
+
+
+def test_all_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = study(tmp_path / "results")
+    for kind, paths in grid.output_files(made).items():
+        for path in paths:
+            if kind not in ("trials", "timings"):
+                files.write_text(made.folder / path, "")
+    for job in grid.jobs(made):
+        finish(made, job)
+    for name in ("tables/a.csv", "figures/a.png", "report.html", "manifest.json"):
+        files.write_text(made.folder / name, "")
+    text = status.describe(made)
+    assert "problems: 2 of 2 jobs" in text
+    assert "trials: 4 of 4 jobs, 6 of 6 trials\n" in text
+    assert "tables, figures, report, manifest: written" in text
+    assert text.endswith("nothing is left to run")
+
+
+def test_damaged_trials_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = study(tmp_path / "results")
+    path = plan.job_file(made, *next(iter(grid.jobs(made))))
+    files.write_text(path, "PAR1 nothing")
+    Path("s.yaml").write_text(made.model_dump_json(by_alias=True, exclude_unset=True))
+    assert main(["status", "s.yaml"]) == 1
+    error = capsys.readouterr().err
+    assert "delete it and run again" in error
+    assert str(path) in error
