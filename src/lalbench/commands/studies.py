@@ -19,6 +19,13 @@ def add(commands: Commands) -> None:
     add_study_command(commands, "validate", _validate, "check a study file")
     add_study_command(commands, "plan", _plan, "say what a study will run")
     add_study_command(commands, "status", _status, "say how far a study is")
+    compare = add_command(
+        commands, "compare", _compare, "compare two studies, paired by data split"
+    )
+    for place in ("first", "second"):
+        compare.add_argument(place, type=Path, help="study file, or folder of a finished study")
+    compare.add_argument("--final", action="store_true", help="last scores, instead of areas")
+    compare.add_argument("--output", type=Path, help="CSV file for the numbers")
     text = "compare studies of a paper with its published numbers"
     reproduction = add_command(commands, "reproduction", _reproduction, text)
     reproduction.add_argument("studies", nargs="+", help="study files")
@@ -54,6 +61,20 @@ def _status(options: argparse.Namespace) -> None:
     from lalbench import status
 
     print(status.describe(study_of(options)))
+
+
+def _compare(options: argparse.Namespace) -> None:
+    from lalbench import files, manifests
+    from lalbench.results import study_comparison
+    from lalbench.results.analysis import Analysis, Summary
+
+    both = (manifests.study_at(place) for place in (options.first, options.second))
+    first, second = (Analysis.of(study, folder) for study, folder in both)
+    summary: Summary = "final" if options.final else "auac"
+    table = study_comparison.compare_studies(first, second, summary)
+    if options.output is not None:
+        files.write_text(options.output, table.to_csv(index=False))
+    print(study_comparison.as_text(table, summary))
 
 
 def _reproduction(options: argparse.Namespace) -> None:

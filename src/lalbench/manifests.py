@@ -1,0 +1,76 @@
+"""The manifest of a study: the resolved study, software, and the hash of every result file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import lalbench
+from lalbench import codehash, files, grid
+from lalbench.config import Study
+from lalbench.errors import CorruptFileError, UserError
+
+NAME = "manifest.json"
+
+
+def content(study: Study) -> dict[str, Any]:
+    """What the manifest of a finished study says."""
+    resolved = study.model_dump(mode="json", by_alias=True)
+    return {
+        "lalbench": lalbench.__version__,
+        "study": resolved,
+        "study_hash": files.digest(resolved),
+        "software": codehash.software_versions(),
+        "files": {str(path): files.file_hash(study.folder / path) for path in result_files(study)},
+    }
+
+
+def result_files(study: Study) -> list[Path]:
+    """All that has the same bytes for the same configuration, sorted; leftovers do not count."""
+    kinds = grid.output_files(study)
+    made = [path for kind, paths in kinds.items() if kind != "timings" for path in paths]
+    drawn = [path for part in ("tables", "figures") for path in (study.folder / part).rglob("*")]
+    # Hidden files are the workflow's time stamps.
+    return sorted(
+        made
+        + [
+            path.relative_to(study.folder)
+            for path in drawn
+            if path.is_file() and not path.name.startswith(".")
+        ]
+    )
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """The manifest in the folder of a study.
+
+    Raises:
+        UserError: there is none.
+        CorruptFileError: it is damaged.
+    """
+    path = folder / NAME
+    if not path.is_file():
+        raise UserError(str(folder), f"holds no {NAME}", "name the folder of a finished study")
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if files.digest(found["study"]) == found["study_hash"] and found["files"] is not None:
+            return dict(found)
+    except (ValueError, KeyError, TypeError) as error:
+        raise CorruptFileError(f"{path}: cannot be read ({error}); run the study again") from error
+    raise CorruptFileError(f"{path}: its study does not have its hash; run the study again")
+
+
+def study_at(place: Path) -> tuple[Study, Path]:
+    """The study of a study file or of the folder of a finished study, and its folder.
+
+    Raises:
+        UserError: neither of them.
+        CorruptFileError: a damaged manifest.
+    """
+    from lalbench.study import load_study, parse_study
+
+    if place.is_dir():
+        return parse_study(read(place)["study"]), place
+    study = load_study(place, check_names=False)
+    return study, study.folder
