@@ -104,6 +104,16 @@ def closure(modules: Sequence[str], root: Path = ROOT) -> set[str]:
     return found
 
 
+def own_sources(modules: Sequence[str], root: Path = ROOT) -> dict[str, Path]:
+    """The user's modules among ``modules`` and those of the user's that they import, by name."""
+    found = {name: _file(name, root) for name in sorted(closure(modules, root))}
+    return {
+        name: path
+        for name, path in found.items()
+        if path is not None and not path.is_relative_to(root)
+    }
+
+
 def software_versions() -> dict[str, str]:
     """Versions of what may change a number; ``absent`` for a library that is not installed."""
     found = {"python": f"{sys.version_info.major}.{sys.version_info.minor}"}

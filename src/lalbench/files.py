@@ -63,6 +63,12 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
         temporary.write_bytes(text.encode())
 
 
+def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
+    """Writes ``content``, atomically."""
+    with atomic(path) as temporary:
+        temporary.write_bytes(content)
+
+
 def write_json(path: str | os.PathLike[str], content: Any) -> None:
     """Writes ``content`` as indented JSON with sorted keys, atomically."""
     write_text(path, json.dumps(content, indent=2, sort_keys=True, allow_nan=False) + "\n")

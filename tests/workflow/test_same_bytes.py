@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from lalbench.archive import checking
 
 pytestmark = pytest.mark.workflow
 
@@ -49,3 +54,29 @@ def test_a_killed_run_on_one_core_ends_like_an_undisturbed_one_on_two(
     assert len(expected) > 50
     assert hashes(fresh.results) == expected
     assert fresh.planned() == set()
+
+
+def test_an_archive_is_verified_and_its_study_run_again(finished: Any, tmp_path: Path) -> None:
+    """The finished study in a file; the same results from it, in another folder."""
+    path = finished.results / "tiny.crate.zip"
+    finished.run("archive", "--cores", "1")
+    content = path.read_bytes()
+    path.unlink()
+    finished.run("archive", "--cores", "1")
+    assert path.read_bytes() == content
+    assert checking.verify(path) > 50
+
+    # the code is that of the finished study, which is compiled already
+    archive = path.rename(tmp_path / "tiny.zip")
+    shutil.copy(finished.folder / "patient.py", tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-m", "lalbench", "rerun", str(archive), "--cores", "2"],
+        cwd=tmp_path,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(finished.folder / "src")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "all results have the same bytes" in done.stdout
+    assert (tmp_path / "rerun" / "results" / "tiny" / "report.html").exists()

@@ -145,3 +145,28 @@ rule manifest:
     shell:
         "python -m lalbench manifest --study {params.study:q} {params.results:q}"
         " --output {output:q} > {log:q} 2>&1"
+
+
+rule archive:
+    input:
+        OUTPUTS["trials"],
+        OUTPUTS["timings"],
+        f"{FOLDER}/report.html",
+        f"{FOLDER}/manifest.json",
+    output:
+        f"{FOLDER}/{STUDY.study}.crate.zip",
+    log:
+        f"{FOLDER}/logs/archive.log",
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        study=STUDY_FILE,
+        results=RESULTS_OPTION,
+        software=SOFTWARE,
+    shell:
+        "python -m lalbench archive --study {params.study:q} {params.results:q}"
+        " --output {output:q} > {log:q} 2>&1"

@@ -7,7 +7,7 @@ import argparse
 
 def parser() -> argparse.ArgumentParser:
     """Of ``lalbench``, with all its commands; each sets ``command`` to what it calls."""
-    from lalbench.commands import catalogues, points, stages, studies
+    from lalbench.commands import archives, catalogues, points, stages, studies
 
     found = argparse.ArgumentParser(
         prog="lalbench",
@@ -18,6 +18,7 @@ def parser() -> argparse.ArgumentParser:
     studies.add(commands)
     points.add(commands)
     catalogues.add(commands)
+    archives.add(commands)
     studies.add_upkeep(commands)
     stages.add(commands)
     return found

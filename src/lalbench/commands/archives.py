@@ -1,0 +1,65 @@
+"""Commands about archives of studies."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lalbench.commands.shared import add_command, study_of
+from lalbench.errors import LalbenchError
+
+if TYPE_CHECKING:
+    from lalbench.archive.rerunning import Outcome
+    from lalbench.commands.shared import Commands
+
+_NAMED = 10
+"""Files that are named; of more, the number is said."""
+
+
+def add(commands: Commands) -> None:
+    """Declares the commands."""
+    sub = add_command(commands, "archive", _archive, "put a finished study into one file")
+    sub.add_argument("--study", required=True, help="study file")
+    sub.add_argument("--results", help="results folder, instead of the study's")
+    sub.add_argument("--output", type=Path, required=True, help="zip file")
+    sub = add_command(commands, "verify", _verify, "check every hash in an archive")
+    sub.add_argument("archive", type=Path)
+    sub = add_command(commands, "rerun", _rerun, "run the study of an archive again, and compare")
+    sub.add_argument("archive", type=Path)
+    sub.add_argument("--folder", type=Path, default=Path("rerun"), help="for it; default: rerun")
+    sub.add_argument("--cores", type=int, default=1, help="default: 1")
+
+
+def _archive(options: argparse.Namespace) -> None:
+    from lalbench.archive import writing
+
+    writing.write(study_of(options), Path(options.study), options.output)
+
+
+def _verify(options: argparse.Namespace) -> None:
+    from lalbench.archive import checking
+
+    n_files = checking.verify(options.archive)
+    print(f"{options.archive}: {n_files} files, each with its hash")
+
+
+def _rerun(options: argparse.Namespace) -> None:
+    from lalbench.archive import rerunning
+
+    outcome = rerunning.rerun(options.archive, options.folder, options.cores)
+    print(_told(outcome))
+    if not outcome.tables_agree:
+        raise LalbenchError("tables differ from those of the archive")
+
+
+def _told(outcome: Outcome) -> str:
+    lines = [f"note: {note}" for note in outcome.notes]
+    lines += [f"{kind}: {count} the same" for kind, count in sorted(outcome.same.items())]
+    for what, names in (("other bytes", outcome.changed), ("missing", outcome.missing)):
+        if names:
+            more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+            lines.append(f"{what}: {', '.join(names[:_NAMED])}{more}")
+    if not outcome.changed and not outcome.missing:
+        lines.append("all results have the same bytes")
+    return "\n".join(lines)
