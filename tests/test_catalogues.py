@@ -42,3 +42,14 @@ def test_what_is_not_there_is_refused(capsys: pytest.CaptureFixture[str]) -> Non
         main(["list", "strategy"])
     assert caught.value.code == 2
     assert "strategies" in capsys.readouterr().err
+
+
+def test_the_manual_has_every_command_for_people() -> None:
+    from lalbench.commands import parser
+
+    page = (DOCS / "commands.md").read_text()
+    commands = next(action for action in parser()._actions if action.choices)
+    assert commands.choices is not None
+    names = list(commands.choices)
+    for name in names[: names.index("fetch")]:
+        assert f"`{name}" in page, name
