@@ -7,7 +7,7 @@ import argparse
 
 def parser() -> argparse.ArgumentParser:
     """Of ``lalbench``, with all its commands; each sets ``command`` to what it calls."""
-    from lalbench.commands import archives, catalogues, points, stages, studies
+    from lalbench.commands import archives, catalogues, completion, points, stages, studies
 
     found = argparse.ArgumentParser(
         prog="lalbench",
@@ -20,5 +20,6 @@ def parser() -> argparse.ArgumentParser:
     catalogues.add(commands)
     archives.add(commands)
     studies.add_upkeep(commands)
+    completion.add(commands)
     stages.add(commands)
     return found
