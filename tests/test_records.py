@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lalbench import records
 from lalbench.errors import CorruptFileError
@@ -54,3 +57,46 @@ def test_missing_column(tmp_path: Path) -> None:
     records.write(tmp_path / "t.parquet", "timings", [row("timings")])
     with pytest.raises(CorruptFileError, match="column n_annotated is missing"):
         records.read(tmp_path / "t.parquet", "records")
+
+
+def test_a_column_of_another_type_is_named(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.Table.from_pylist([row("curves")], schema=records.schema("curves"))
+    place = table.column_names.index("epoch")
+    table = table.set_column(place, "epoch", table["epoch"].cast(pa.float64()))
+    pq.write_table(table, tmp_path / "c.parquet")
+    with pytest.raises(CorruptFileError, match="column epoch is no int64; delete it"):
+        records.read(tmp_path / "c.parquet", "curves")
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, pd.DataFrame]:
+    """A file of 300 rows with numbers that do not repeat, and what it holds."""
+    path = tmp_path_factory.mktemp("records") / "whole.parquet"
+    rng = np.random.default_rng(0)
+    rows = [
+        row("records")
+        | {"step": step, "accuracy": rng.random(), "class_counts": rng.integers(9, size=3).tolist()}
+        for step in range(300)
+    ]
+    records.write(path, "records", rows)
+    return path, records.read(path, "records")
+
+
+@settings(max_examples=400, deadline=None)
+@given(place=st.floats(0, 1, exclude_max=True), bits=st.integers(1, 255))
+def test_no_changed_byte_becomes_another_number(
+    written: tuple[Path, pd.DataFrame], place: float, bits: int
+) -> None:
+    whole, expected = written
+    content = bytearray(whole.read_bytes())
+    content[int(place * len(content))] ^= bits
+    damaged = whole.with_name("damaged.parquet")
+    damaged.write_bytes(content)
+    try:
+        found = records.read(damaged, "records")
+    except CorruptFileError:
+        return
+    pd.testing.assert_frame_equal(found, expected)

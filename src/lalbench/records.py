@@ -102,19 +102,20 @@ def write(
 
     table = pa.Table.from_pylist([dict(row) for row in rows], schema=schema(kind, metadata))
     with atomic(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
+        # zstd alone does not notice a changed bit: it would become other numbers
+        pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
 
 
 def read(path: str | os.PathLike[str], kind: str) -> pd.DataFrame:
     """Reads one file of ``kind``.
 
     Raises:
-        CorruptFileError: the file cannot be read or lacks a column.
+        CorruptFileError: the file is damaged, lacks a column or has one of another type.
     """
     import pyarrow.parquet as pq
 
     try:
-        table = pq.ParquetFile(path).read()
+        table = pq.ParquetFile(path, page_checksum_verification=True).read()
     except Exception as error:  # Arrow raises OSError, ArrowInvalid and more for a damaged file
         raise CorruptFileError(
             f"{path}: cannot be read ({error}); delete it and run again"
@@ -122,4 +123,18 @@ def read(path: str | os.PathLike[str], kind: str) -> pd.DataFrame:
     missing = [name for name in COLUMNS[kind] if name not in table.column_names]
     if missing:
         raise CorruptFileError(f"{path}: column {missing[0]} is missing; delete it and run again")
+    for field in schema(kind):
+        # the checksums are those of pages, not of the schema
+        if not _alike(table.schema.field(field.name).type, field.type):
+            raise CorruptFileError(
+                f"{path}: column {field.name} is no {field.type}; delete it and run again"
+            )
     return table.select(list(COLUMNS[kind])).to_pandas()
+
+
+def _alike(found: pa.DataType, wanted: pa.DataType) -> bool:
+    """Whether two types are the same; what lists call their elements does not count."""
+    import pyarrow as pa
+
+    lists = pa.types.is_list(found) and pa.types.is_list(wanted)
+    return bool(found.value_type == wanted.value_type if lists else found == wanted)
