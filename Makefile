@@ -8,6 +8,8 @@ CORES ?= $(shell getconf _NPROCESSORS_ONLN)
 TORCH_INDEX ?=
 # Extras to install too: make install EXTRA="slurm activeml".
 EXTRA ?=
+# Number of faults that test-faults injects.
+FAULTS ?= 200
 # Further options for snakemake (make study ARGS=--dry-run) and pytest (make test ARGS="-k oracle").
 ARGS ?=
 
@@ -17,7 +19,7 @@ PIP = $(BIN)/python -m pip install --disable-pip-version-check --quiet $(if $(TO
 export PATH := $(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev study test lint format schema reproduction readme-figure lal-figure lock clean-cache clean-pretrained clean
+.PHONY: help install dev study test test-faults lint format schema reproduction readme-figure lal-figure lock clean-cache clean-pretrained clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +34,9 @@ study: install ## run a study: make study STUDY=studies/npal-tabular.yaml CORES=
 
 test: dev ## run the tests
 	pytest -q -n $(CORES) $(ARGS)
+
+test-faults: dev ## hurt running studies in FAULTS=200 ways and compare what becomes of them (an hour)
+	python -m tests.faults --faults $(FAULTS)
 
 lint: dev ## check format, style, types and the workflow
 	ruff check .

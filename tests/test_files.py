@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -121,3 +122,38 @@ def test_array_digest_sees_values_types_and_shapes() -> None:
     variants = [base, base.reshape(2, 3), base.astype(float), base[::-1], None]
     assert len({files.array_digest(variant) for variant in variants}) == len(variants)
     assert files.array_digest(base) == files.array_digest(base.copy())
+
+
+def test_a_sealed_folder_is_as_it_was(tmp_path: Path) -> None:
+    for name in ("a.csv", "b.png", ".hidden"):
+        (tmp_path / name).write_text(name)
+    files.seal(tmp_path)
+    files.check_seal(tmp_path)
+    (tmp_path / ".hidden").write_text("the workflow's own")
+    files.check_seal(tmp_path)
+    first = (tmp_path / files.SEAL).read_bytes()
+    files.seal(tmp_path)
+    assert (tmp_path / files.SEAL).read_bytes() == first
+
+
+@pytest.mark.parametrize(
+    ("harm", "words"),
+    [
+        (lambda folder: (folder / "a.csv").write_text("b"), r"a\.csv is not what was written"),
+        (lambda folder: (folder / "a.csv").unlink(), r"a\.csv is not what was written"),
+        (lambda folder: (folder / "c.csv").touch(), r"c\.csv is not what was written"),
+        (lambda folder: (folder / files.SEAL).unlink(), "has no seal"),
+        (lambda folder: (folder / files.SEAL).write_text("["), "has no seal"),
+        (lambda folder: (folder / files.SEAL).write_text("3"), "has no seal"),
+    ],
+)
+def test_what_happened_to_a_sealed_folder_is_found(
+    tmp_path: Path, harm: Callable[[Path], object], words: str
+) -> None:
+    folder = tmp_path / "tables"
+    folder.mkdir()
+    (folder / "a.csv").write_text("a")
+    files.seal(folder)
+    harm(folder)
+    with pytest.raises(CorruptFileError, match=f"{words}.*; delete the folder and run again"):
+        files.check_seal(folder)

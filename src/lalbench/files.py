@@ -20,6 +20,9 @@ from numpy.typing import NDArray
 
 from lalbench.errors import CorruptFileError, UserError
 
+SEAL = ".sha256.json"
+"""The file in a folder that :func:`seal` writes."""
+
 # Before each member of a zip file: signature, nine fields, lengths of its name and of what follows
 _LOCAL_HEADER = struct.Struct("<4s5H3L2H")
 
@@ -158,6 +161,37 @@ def _map_member(path: str | os.PathLike[str], member: zipfile.ZipInfo) -> NDArra
     if data - start + size != member.file_size:
         raise ValueError(f"a member holds {member.file_size} bytes, not {data - start + size}")
     return np.memmap(path, dtype, "r", data, shape, "F" if fortran else "C")
+
+
+def seal(folder: Path) -> None:
+    """Writes the hashes of a folder's files into it, for :func:`check_seal`."""
+    found = {path.name: file_hash(path) for path in _visible(folder)}
+    write_json(folder / SEAL, found)
+
+
+def check_seal(folder: Path) -> None:
+    """Checks that a folder is as it was when it was sealed.
+
+    Raises:
+        CorruptFileError: a file was changed, added or removed, or there is no seal.
+    """
+    try:
+        sealed = json.loads((folder / SEAL).read_text(encoding="utf-8"))
+        found = {path.name: file_hash(path) for path in _visible(folder)}
+        wrong = sorted(name for name in {*sealed, *found} if sealed.get(name) != found.get(name))
+    except (OSError, ValueError, TypeError) as error:
+        raise CorruptFileError(
+            f"{folder}: has no seal ({error}); delete the folder and run again"
+        ) from error
+    if wrong:
+        raise CorruptFileError(
+            f"{folder}: {wrong[0]} is not what was written; delete the folder and run again"
+        )
+
+
+def _visible(folder: Path) -> list[Path]:
+    """Files of a folder that are not hidden: hidden ones are the workflow's time stamps."""
+    return [path for path in sorted(folder.iterdir()) if path.is_file() and path.name[0] != "."]
 
 
 def remove_tree(folder: Path) -> tuple[int, int]:

@@ -15,7 +15,15 @@ NAME = "manifest.json"
 
 
 def content(study: Study) -> dict[str, Any]:
-    """What the manifest of a finished study says."""
+    """What the manifest of a finished study says.
+
+    Raises:
+        CorruptFileError: a result that is missing or not as it was written.
+    """
+    for part in ("tables", "figures"):
+        files.check_seal(study.folder / part)
+    for path in result_files(study):
+        _check_intact(study.folder / path, path.parts[0])
     resolved = study.model_dump(mode="json", by_alias=True)
     return {
         "lalbench": lalbench.__version__,
@@ -40,6 +48,38 @@ def result_files(study: Study) -> list[Path]:
             if path.is_file() and not path.name.startswith(".")
         ]
     )
+
+
+def check(folder: Path) -> int:
+    """Checks the files in the folder of a finished study; returns how many there are.
+
+    Raises:
+        UserError: there is no manifest.
+        CorruptFileError: a damaged manifest, or a file that does not have its hash.
+    """
+    found = read(folder)["files"]
+    for name, value in found.items():
+        path = folder / name
+        if not path.is_file() or files.file_hash(path) != value:
+            what = "is missing" if not path.is_file() else "does not have its hash"
+            part = name.partition("/")[0]
+            whole = f"the folder {folder / part}" if part in ("tables", "figures") else "it"
+            raise CorruptFileError(f"{path}: {what}; delete {whole} and run again")
+    return len(found)
+
+
+def _check_intact(path: Path, kind: str) -> None:
+    """Reads a file whose format knows its checksums; other files are sealed by their folder."""
+    from lalbench import records
+    from lalbench.data.dataset import Dataset
+
+    kinds = {"trials": "records", "references": "references", "curves": "curves"}
+    if kind == "data":
+        Dataset.load(path)
+    elif kind in kinds:
+        records.read(path, kinds[kind])
+    elif path.suffix == ".npz":
+        files.read_npz(path)
 
 
 def read(folder: Path) -> dict[str, Any]:

@@ -23,8 +23,9 @@ def add(commands: Commands) -> None:
     sub.add_argument("--study", required=True, help="study file")
     sub.add_argument("--results", help="results folder, instead of the study's")
     sub.add_argument("--output", type=Path, required=True, help="zip file")
-    sub = add_command(commands, "verify", _verify, "check every hash in an archive")
-    sub.add_argument("archive", type=Path)
+    text = "check every hash in an archive, or in the folder of a finished study"
+    sub = add_command(commands, "verify", _verify, text)
+    sub.add_argument("place", type=Path, help="zip file or folder")
     sub = add_command(commands, "rerun", _rerun, "run the study of an archive again, and compare")
     sub.add_argument("archive", type=Path)
     sub.add_argument("--folder", type=Path, default=Path("rerun"), help="for it; default: rerun")
@@ -38,10 +39,11 @@ def _archive(options: argparse.Namespace) -> None:
 
 
 def _verify(options: argparse.Namespace) -> None:
+    from lalbench import manifests
     from lalbench.archive import checking
 
-    n_files = checking.verify(options.archive)
-    print(f"{options.archive}: {n_files} files, each with its hash")
+    check = manifests.check if options.place.is_dir() else checking.verify
+    print(f"{options.place}: {check(options.place)} files, each with its hash")
 
 
 def _rerun(options: argparse.Namespace) -> None:

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lalbench import files
 from lalbench.config import Study
 from lalbench.results.report import write_report
 
 
 def run(study: Study, output: Path) -> None:
-    """Writes the report of the study's results folder to ``output``."""
+    """Writes the report of the study's results folder to ``output``.
+
+    Raises:
+        CorruptFileError: tables or figures are not as they were written.
+    """
+    for part in ("tables", "figures"):
+        files.check_seal(study.folder / part)
     write_report(study, study.folder, output)

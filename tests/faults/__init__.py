@@ -1,0 +1,1 @@
+"""Faults that are injected into running studies: ``make test-faults``."""
