@@ -94,10 +94,10 @@ def no_permission(lab: Laboratory, rng: Random, seconds: float) -> str:
 def file_truncated(lab: Laboratory, rng: Random, seconds: float) -> str:
     """The machine is lost, and a file has lost its end."""
     machine_lost(lab, rng, seconds)
-    files = [path for path in lab.files() if path.stat().st_size]
+    files = lab.files()
     if not files:
         return ""
-    path = rng.choice(files)
+    path = rng.choice(files[rng.choice(list(files))])
     content = path.read_bytes()
     path.write_bytes(content[: rng.randrange(len(content))])
     return f"{path.relative_to(lab.study)} was cut"
@@ -106,10 +106,10 @@ def file_truncated(lab: Laboratory, rng: Random, seconds: float) -> str:
 def file_corrupted(lab: Laboratory, rng: Random, seconds: float) -> str:
     """The machine is lost, and some bytes of a file are others."""
     machine_lost(lab, rng, seconds)
-    files = [path for path in lab.files() if path.stat().st_size]
+    files = lab.files()
     if not files:
         return ""
-    path = rng.choice(files)
+    path = rng.choice(files[rng.choice(list(files))])
     content = bytearray(path.read_bytes())
     for _ in range(rng.choice([1, 1, 8])):
         content[rng.randrange(len(content))] ^= rng.randrange(1, 256)

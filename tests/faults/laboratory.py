@@ -156,14 +156,14 @@ class Laboratory:
             if not path.name.startswith(".")
         }
 
-    def files(self) -> list[Path]:
-        """Results, caches and time stamps: what a run reads again."""
-        kept = ("logs", "benchmarks")
-        return [
-            path
-            for path in sorted(self.study.rglob("*"))
-            if path.is_file() and path.relative_to(self.study).parts[0] not in kept
-        ]
+    def files(self) -> dict[str, list[Path]]:
+        """Results, caches and time stamps by the folder they are in: what a run reads again."""
+        found: dict[str, list[Path]] = {}
+        for path in sorted(self.study.rglob("*")):
+            part = path.relative_to(self.study).parts[0]
+            if part not in ("logs", "benchmarks") and path.is_file() and path.stat().st_size:
+                found.setdefault(part, []).append(path)
+        return found
 
     def clear(self) -> None:
         """Removes all results and what Snakemake knows of them."""
