@@ -27,6 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except LalbenchError as error:
         print(f"lalbench: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        raise
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         print(f"lalbench: {where}{error.strerror or error}", file=sys.stderr)
@@ -34,7 +36,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-if __name__ == "__main__":
+def console() -> None:
+    """:func:`main` as a program of its own, which also finds modules in the folder it runs in."""
+    if "" not in sys.path and os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
     # Block the broken-pipe traceback of `… plan | head` at the last moment, when output is flushed.
     try:
         code = main()
@@ -42,4 +47,10 @@ if __name__ == "__main__":
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
+    except KeyboardInterrupt:
+        code = 130
     sys.exit(code)
+
+
+if __name__ == "__main__":
+    console()

@@ -94,9 +94,10 @@ def read(folder: Path) -> dict[str, Any]:
         raise UserError(str(folder), f"holds no {NAME}", "name the folder of a finished study")
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        if files.digest(found["study"]) == found["study_hash"] and found["files"] is not None:
+        whole = files.digest(found["study"]) == found["study_hash"]
+        if whole and isinstance(found["files"], dict):
             return dict(found)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise CorruptFileError(f"{path}: cannot be read ({error}); run the study again") from error
     raise CorruptFileError(f"{path}: its study does not have its hash; run the study again")
 

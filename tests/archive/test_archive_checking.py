@@ -106,7 +106,8 @@ def test_names_outside_of_a_folder_are_refused(archive: Path, name: str) -> None
         pass
 
 
-def test_links_are_refused(tmp_path: Path) -> None:
+def test_links_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     info = zipfile.ZipInfo("link")
     info.create_system, info.external_attr = 3, 0o120777 << 16
     with zipfile.ZipFile("links.zip", "w") as target:
@@ -115,7 +116,8 @@ def test_links_are_refused(tmp_path: Path) -> None:
         checking.verify(Path("links.zip"))
 
 
-def test_bombs_are_refused() -> None:
+def test_bombs_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     with zipfile.ZipFile("bomb.zip", "w", zipfile.ZIP_BZIP2) as target:
         target.writestr("study.yaml", b"0" * 2**25)
     with pytest.raises(CorruptFileError, match="claims more bytes than it can hold"):
@@ -127,7 +129,10 @@ def test_bombs_are_refused() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_a_name_that_is_there_twice_is_refused() -> None:
+def test_a_name_that_is_there_twice_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     with zipfile.ZipFile("twice.zip", "w") as target:
         target.writestr("a", b"1")
         target.writestr("a", b"2")
@@ -135,7 +140,10 @@ def test_a_name_that_is_there_twice_is_refused() -> None:
         checking.verify(Path("twice.zip"))
 
 
-def test_files_that_are_no_archives(capsys: pytest.CaptureFixture[str]) -> None:
+def test_files_that_are_no_archives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match="no such file"):
         checking.verify(Path("none.zip"))
     for content in (b"", b"PK\x03\x04 nothing", b"text"):

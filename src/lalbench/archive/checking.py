@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from lalbench import files, manifests
-from lalbench.archive.members import CHECKSUMS
+from lalbench.archive.members import CHECKSUMS, STUDY
 from lalbench.errors import CorruptFileError, UserError
 
 LARGEST_TEXT = 64 * 2**20
@@ -63,7 +63,7 @@ class Archive:
         """A small JSON member."""
         try:
             return json.loads(self.read(name))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise self.damaged(f"{name} is no JSON") from error
 
     def file_hash(self, name: str) -> str:
@@ -128,6 +128,9 @@ def verify(path: Path) -> int:
         for name, value in wanted.items():
             if archive.file_hash(name) != value:
                 raise archive.damaged(f"{name} does not have its hash")
+        for name in (STUDY, manifests.NAME):
+            if name not in wanted:
+                raise archive.damaged(f"{name} is missing")
         _check_manifest(archive, wanted)
         return len(wanted)
 
@@ -142,8 +145,8 @@ def _check_manifest(archive: Archive, hashes: dict[str, str]) -> None:
     manifest = archive.read_json(manifests.NAME)
     try:
         whole = files.digest(manifest["study"]) == manifest["study_hash"]
-        results = dict(manifest["files"])
-    except (KeyError, TypeError, ValueError) as error:
+        results = dict(manifest["files"].items())
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise archive.damaged(f"{manifests.NAME} is none") from error
     if not whole:
         raise archive.damaged(f"the study in {manifests.NAME} does not have its hash")

@@ -14,6 +14,7 @@ from typing import Any
 import lalbench
 from lalbench import codehash, data, files, manifests
 from lalbench.config import Study
+from lalbench.imports import import_object
 
 Content = bytes | Path
 """The bytes of a member, or the file that holds them."""
@@ -137,6 +138,8 @@ def _own_code(study: Study) -> dict[str, Content]:
     paths = [spec.class_path for spec in study.strategies]
     paths += [spec.class_path for spec in study.classifiers] + [study.objective.function]
     modules = [path.partition(":")[0] for path in paths if path]
+    for path in filter(None, paths):
+        import_object(path, "study")  # a module that is not here would be left out unnoticed
     return {
         f"code/own/{name.replace('.', '/')}{'/__init__' * (path.stem == '__init__')}.py": path
         for name, path in codehash.own_sources(modules).items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -14,6 +15,7 @@ from lalbench.archive import checking, members
 from lalbench.config import Study
 from lalbench.errors import LalbenchError, UserError
 from lalbench.study import load_study
+from lalbench.user_arrays import whole_number
 
 
 @dataclass(frozen=True)
@@ -38,19 +40,21 @@ class Outcome:
         return not any(name.startswith("tables/") for name in (*self.changed, *self.missing))
 
 
-def rerun(path: Path, folder: Path, cores: int) -> Outcome:
+def rerun(path: Path, folder: Path, cores: int, *, unlock: bool = False) -> Outcome:
     """Checks an archive, runs its study below ``folder`` and compares all results.
 
     Args:
         path: the archive.
         folder: for the study file and the results; a run that stopped there goes on.
         cores: that the workflow uses.
+        unlock: whether to remove the lock of a scheduler that was killed first.
 
     Raises:
         UserError: no archive, no workflow here, or data files of the user's that changed.
         CorruptFileError: a damaged archive.
         LalbenchError: the workflow failed.
     """
+    whole_number("cores", cores, 1)
     snakefile = members.root() / "Snakefile"
     if not snakefile.is_file():
         raise UserError("rerun", "there is no Snakefile here", "run it in a clone of lalbench")
@@ -59,14 +63,22 @@ def rerun(path: Path, folder: Path, cores: int) -> Outcome:
         study_file = folder / members.STUDY
         files.write_bytes(study_file, archive.read(members.STUDY))
         manifest = archive.read_json(manifests.NAME)
-        notes = _notes(manifest, archive.read_json("code.json"))
-        sources = archive.read_json("data.json")
-    study = load_study(study_file).model_copy(update={"results": str(folder / "results")})
-    _check_sources(study, sources)
+        study = load_study(study_file).model_copy(update={"results": str(folder / "results")})
+        try:
+            notes = _notes(manifest, archive.read_json("code.json"))
+            _check_sources(study, archive.read_json("data.json"))
+        except (AttributeError, KeyError, TypeError) as error:
+            raise archive.damaged("its notes on code or data are none") from error
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(snakefile)]
     command += ["--cores", str(cores), "--config", f"study={study_file}"]
-    if _run([*command, f"results={study.results}"]):
-        raise LalbenchError(f"the workflow failed (see its log above); run it again: {path}")
+    command += [f"results={study.results}"]
+    if unlock:
+        _run([*command, "--unlock"])
+    if _run(command):
+        raise LalbenchError(
+            f"the workflow failed (see its log above); run {path} again, after a killed run with "
+            "--unlock"
+        )
     return compare(manifest["files"], manifests.read(study.folder)["files"], notes)
 
 
@@ -83,7 +95,15 @@ def compare(before: dict[str, str], after: dict[str, str], notes: tuple[str, ...
 
 def _run(command: list[str]) -> int:
     """Runs a command and returns its exit code."""
-    return subprocess.run(command, check=False).returncode
+    process = subprocess.Popen(command)
+    stop = signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        process.wait()  # it got the signal, too, and ends its jobs
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, stop)
 
 
 def _notes(manifest: dict[str, Any], code: dict[str, Any]) -> tuple[str, ...]:

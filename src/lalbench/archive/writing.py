@@ -31,6 +31,9 @@ def write(study: Study, study_file: Path, output: Path) -> None:
     Raises:
         UserError: the study has not finished, or its results are not those of its manifest.
     """
+    if output.suffix != ".zip":
+        raise UserError("output", f'"{output}" does not end in .zip', "name a zip file")
+    _check_study(study)
     contents = dict(sorted(members(study, study_file).items()))
     _check_results(study, contents)
     finished = (study.folder / manifests.NAME).stat().st_mtime
@@ -42,6 +45,21 @@ def write(study: Study, study_file: Path, output: Path) -> None:
     with files.atomic(output) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for name, content in contents.items():
             _add(archive, name, content)
+
+
+def _check_study(study: Study) -> None:
+    """The results are those of the study as its file says it now; where they lie does not count."""
+    resolved = study.model_dump(mode="json", by_alias=True)
+    made_from = dict(manifests.read(study.folder)["study"])
+    differing = sorted(
+        key
+        for key in {*resolved, *made_from} - {"results"}
+        if resolved.get(key) != made_from.get(key)
+    )
+    if differing:
+        raise UserError(
+            differing[0], "is not what the results were made from", "run the study again"
+        )
 
 
 def _check_results(study: Study, contents: dict[str, Content]) -> None:

@@ -30,6 +30,7 @@ def add(commands: Commands) -> None:
     sub.add_argument("archive", type=Path)
     sub.add_argument("--folder", type=Path, default=Path("rerun"), help="for it; default: rerun")
     sub.add_argument("--cores", type=int, default=1, help="default: 1")
+    sub.add_argument("--unlock", action="store_true", help="after a run that was killed")
 
 
 def _archive(options: argparse.Namespace) -> None:
@@ -49,7 +50,7 @@ def _verify(options: argparse.Namespace) -> None:
 def _rerun(options: argparse.Namespace) -> None:
     from lalbench.archive import rerunning
 
-    outcome = rerunning.rerun(options.archive, options.folder, options.cores)
+    outcome = rerunning.rerun(options.archive, options.folder, options.cores, unlock=options.unlock)
     print(_told(outcome))
     if not outcome.tables_agree:
         raise LalbenchError("tables differ from those of the archive")

@@ -57,6 +57,7 @@ def add(commands: Commands) -> None:
 def _suggest(options: argparse.Namespace) -> None:
     from lalbench import files, suggestions
 
+    _check_places(options)
     question = suggestions.Question(
         data=options.data,
         target=options.target,
@@ -79,6 +80,21 @@ def _suggest(options: argparse.Namespace) -> None:
     print(_listed(answer.rows))
     if options.output is not None:
         print(f"{options.output}: {len(answer.rows)} rows")
+
+
+def _check_places(options: argparse.Namespace) -> None:
+    """No file is written over another that the command reads or writes."""
+    places = {"data": options.data, "learned": options.learned}
+    for key in ("output", "log"):
+        place = getattr(options, key)
+        if place is None:
+            continue
+        for other, known in places.items():
+            if known is not None and place.resolve() == known.resolve():
+                raise UserError(key, f"{place} is what --{other} names", "name another file")
+        if place.is_dir():
+            raise UserError(key, f"{place} is a folder", "name a file")
+        places[key] = place
 
 
 def _option(text: str) -> tuple[str, Any]:
