@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -223,3 +224,62 @@ def test_files_that_are_no_tables(
         (tmp_path / name).write_text("a,label\n1,x\n")
     assert main(["suggest", "--data", str(tmp_path / name), "--target", "label"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_no_file_is_written_over_another(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = written(tmp_path, frame())
+    before = path.read_bytes()
+    words = ["suggest", "--data", str(path), "--target", "label", "--leave-out", "id"]
+    for key in ("--output", "--log"):
+        assert main([*words, key, str(path)]) == 2
+        assert f"{path} is what --data names; name another file" in capsys.readouterr().err
+    out = str(tmp_path / "out.csv")
+    assert main([*words, "--output", out, "--log", out]) == 2
+    assert "is what --output names" in capsys.readouterr().err
+    assert main([*words, "--output", str(tmp_path)]) == 2
+    assert "is a folder; name a file" in capsys.readouterr().err
+    assert path.read_bytes() == before
+    assert not Path(out).exists()
+
+
+def test_what_was_learned_otherwise_is_not_used(tmp_path: Path) -> None:
+    path = written(tmp_path, frame())
+    options = {"repetitions": 2, "last_size": 4, "trees": 5}
+    asked = question(
+        path, strategy="lal_independent", options=options, learned=tmp_path / "kept.npz"
+    )
+    suggest(asked)
+    with pytest.raises(UserError, match="other options or another classifier"):
+        suggest(replace(asked, classifier="svm"))
+    with pytest.raises(UserError, match="other options or another classifier"):
+        suggest(replace(asked, options=options | {"trees": 6}))
+
+
+def test_the_rare_class_is_the_one_with_the_fewest_labels() -> None:
+    """Whatever the classes are called."""
+    X, pool = np.arange(10.0)[:, None], np.zeros((1, 1))
+    for rare, common in (("a", "b"), ("b", "a")):
+        y = np.array([rare] * 2 + [common] * 8)
+        active = ActiveLearner("entropy", objective="rare_recall")
+        objective: Any = active._state(X, y, pool, None).objective
+        assert ["a", "b"][objective.rare_class] == rare
+    weighted = ActiveLearner("entropy", objective="rare_recall", class_weights={"a": 1, "b": 9})
+    state: Any = weighted._state(X, y, pool, None)
+    assert state.objective.rare_class is None  # left to the weights
+
+
+def test_options_have_names_of_their_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An option of a strategy may be called like an argument of ours."""
+    path = written(tmp_path, frame())
+    words = ["suggest", "--data", str(path), "--target", "label", "--leave-out", "id"]
+    assert main([*words, "--option", "seed=1"]) == 2
+    assert 'no option "seed"' in capsys.readouterr().err
+    weights = ["--class-weight", "yes=3", "--class-weight", "no=1"]
+    assert main([*words, "--objective", "f_beta", "--objective-option", "beta=2", *weights]) == 0
+    capsys.readouterr()
+    assert main([*words, "--class-weight", "maybe=3"]) == 2
+    assert "'maybe' is no class" in capsys.readouterr().err

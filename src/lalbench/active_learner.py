@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lalbench import classifiers, files, objectives, strategies, user_arrays
-from lalbench.errors import CorruptFileError, UserError
+from lalbench.errors import CorruptFileError, LalbenchError, UserError
 from lalbench.problems.scaling import Scaler, fit_per_feature
 from lalbench.seeds import Streams
 from lalbench.strategies.base import LearningState, Need, Selection, Strategy, check_needs
+from lalbench.trials.trial import check_selection
 
 FloatArray = NDArray[np.float64]
 Labelled = tuple[ArrayLike, ArrayLike]
@@ -32,7 +33,9 @@ class ActiveLearner:
     Args:
         strategy: name of a strategy, or a strategy.
         classifier: name of a classifier of features, or an unfitted scikit-learn classifier.
-        objective: what is to be improved (:func:`lalbench.objectives.get`).
+        objective: what is to be improved (:func:`lalbench.objectives.get`). The rare class of
+            objectives that have one is, unless an option names it, the one with the largest weight,
+            without weights the one with the fewest labels.
         classes: all labels that there are; by default those of the labelled points, sorted.
         class_weights: weights of the classes in the objective: (C,) numbers in the order of
             ``classes``, or a mapping from labels to numbers; default all 1.
@@ -42,6 +45,8 @@ class ActiveLearner:
 
     Attributes:
         learned: what the strategy learned, or None.
+        learned_by: the :attr:`configuration` that learned it; of a loaded file, the one that it was
+            saved from.
 
     Raises:
         UserError: an unknown name or option, or a strategy that a pool without labels cannot have.
@@ -75,6 +80,7 @@ class ActiveLearner:
         self._class_weights, self._fit_weights = class_weights, fit_weights
         self._scaler: Scaler | None = None
         self.learned: Any = None
+        self.learned_by = ""
 
     def learn(
         self,
@@ -100,6 +106,7 @@ class ActiveLearner:
             UserError: points or labels that do not fit, or too few to learn from.
         """
         self._scaler = None
+        self.learned_by = self.configuration
         if Need.PRETRAINED in self.strategy.needs:
             processes = user_arrays.whole_number("processes", processes, 1)
             self.learned = self.strategy.pretrain(self.classifier, processes)
@@ -146,8 +153,14 @@ class ActiveLearner:
             raise UserError("select", f"{self._title} has not learned yet", "call learn first")
         state = self._state(X, y, X_pool, reward)
         rng = self._streams.generator("strategy", step=len(state.y_annotated))
-        selection: Selection = self.strategy.select(state, budget, rng)
-        return selection
+        found = self.strategy.select(state, budget, rng)
+        if not isinstance(found, Selection):
+            raise LalbenchError(f"{self._title}.select returned {type(found).__name__}")
+        n_pool = state.n_pool
+        chosen = check_selection(found, budget, n_pool) if n_pool else found.indices
+        if found.scores is not None and np.shape(found.scores) != (n_pool,):
+            raise LalbenchError(f"{self._title}.select returned {np.shape(found.scores)} scores")
+        return Selection(chosen, found.scores)
 
     def probabilities(self, X: ArrayLike, y: ArrayLike, X_pool: ArrayLike) -> FloatArray:
         """(m, C) class probabilities of pool points, in the order of the classes.
@@ -165,6 +178,7 @@ class ActiveLearner:
         if self.learned is None:
             raise UserError("save", f"{self._title} has learned nothing", "call learn first")
         arrays = {"strategy": np.array(self._title), **self.learned.to_arrays()}
+        arrays["made_from"] = np.array(self.learned_by)
         if self._scaler is not None:
             arrays |= {"scaler.mean": self._scaler.mean, "scaler.scale": self._scaler.scale}
         files.write_npz(path, arrays)
@@ -182,8 +196,9 @@ class ActiveLearner:
             raise UserError("load", f'no file "{os.fspath(path)}"', "give one that save wrote")
         try:
             arrays = files.read_npz(path)
-            title = str(arrays.pop("strategy"))
+            title, made_from = str(arrays.pop("strategy")), str(arrays.pop("made_from"))
             if title == self._title:
+                self.learned_by = made_from
                 scaled = "scaler.mean" in arrays
                 self._scaler = (
                     Scaler(arrays["scaler.mean"], arrays["scaler.scale"]) if scaled else None
@@ -198,6 +213,12 @@ class ActiveLearner:
                 "load", f"{path} is of the strategy {title}, not {self._title}", "learn again"
             )
         return self
+
+    @property
+    def configuration(self) -> str:
+        """Strategy and classifier with all their options, as text."""
+        parameters = sorted(self.classifier.get_params().items())
+        return f"{self.strategy!r} {type(self.classifier).__name__} {parameters!r}"
 
     def _check_needs(self) -> None:
         if classifiers.takes_images(self.classifier):
@@ -238,7 +259,11 @@ class ActiveLearner:
             )
         rows, pool = self._scaler(rows), self._scaler(pool)
         weights = user_arrays.weights("class_weights", self._class_weights, known)
-        weights = np.ones(len(known)) if weights is None else weights
+        objective = self._objective
+        if weights is None:
+            weights = np.ones(len(known))
+            fewest = int(np.bincount(labels, minlength=len(known)).argmin())
+            objective = objectives.with_rare_class(objective, fewest)
         fit_weights = user_arrays.weights("fit_weights", self._fit_weights, known)
         fitted = classifiers.fit(classifiers.clone(self.classifier), rows, labels, fit_weights)
         n, m = len(rows), len(pool)
@@ -253,13 +278,15 @@ class ActiveLearner:
             pool_ids=np.arange(n, n + m),
             annotated_ids=np.arange(n),
             new_classifier=lambda: classifiers.clone(self.classifier),
-            reward_scorer=self._reward_scorer(reward, known, weights) if measured else None,
-            objective=self._objective,
+            reward_scorer=(
+                self._reward_scorer(reward, known, weights, objective) if measured else None
+            ),
+            objective=objective,
             learned=self.learned,
         )
 
     def _reward_scorer(
-        self, reward: Labelled | None, known: Sequence[Any], weights: FloatArray
+        self, reward: Labelled | None, known: Sequence[Any], weights: FloatArray, objective: Any
     ) -> objectives.Scorer | None:
         if Need.REWARD_SET not in self.strategy.needs:
             return None
@@ -272,4 +299,4 @@ class ActiveLearner:
         assert self._scaler is not None  # of the state that is being made
         rows = user_arrays.matrix("reward", reward[0], len(self._scaler.mean))
         labels = user_arrays.numbered("reward", reward[1], len(rows), known)
-        return objectives.Scorer(self._scaler(rows), labels, weights, self._objective)
+        return objectives.Scorer(self._scaler(rows), labels, weights, objective)

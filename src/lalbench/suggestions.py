@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lalbench import files
+from lalbench import files, objectives, strategies
 from lalbench.active_learner import ActiveLearner
 from lalbench.data.partly_labelled import PartlyLabelled, read_partly_labelled
 from lalbench.errors import UserError
@@ -39,6 +39,8 @@ class Question:
         objective: what is to be improved (:func:`lalbench.objectives.get`).
         budget: rows wanted.
         options: of the strategy.
+        objective_options: of the objective.
+        class_weights: labels, as text, → weights in the objective; none: all 1.
         leave_out: columns that are no features.
         reward: share of the labelled rows on which strategies that need it measure the objective;
             these train nothing.
@@ -54,6 +56,8 @@ class Question:
     objective: str = "weighted_accuracy"
     budget: int = 10
     options: Mapping[str, Any] = field(default_factory=dict)
+    objective_options: Mapping[str, Any] = field(default_factory=dict)
+    class_weights: Mapping[str, float] | None = None
     leave_out: Sequence[str] = ()
     reward: float = 0.5
     seed: int = 0
@@ -88,12 +92,12 @@ def suggest(question: Question) -> Answer:
     _check_labels(table, question)
     classes = np.unique(table.labels).tolist()
     active = ActiveLearner(
-        question.strategy,
+        strategies.get(question.strategy, **question.options),
         question.classifier,
-        objective=question.objective,
+        objective=objectives.get(question.objective, **question.objective_options),
         classes=classes,
+        class_weights=_by_label(question.class_weights, classes),
         seed=question.seed,
-        **question.options,
     )
     X, y = table.X[table.labelled], table.labels
     pool = table.X[~table.labelled]
@@ -170,6 +174,15 @@ def _check_labels(table: PartlyLabelled, question: Question) -> None:
         )
 
 
+def _by_label(
+    weights: Mapping[str, float] | None, classes: Sequence[Any]
+) -> dict[Any, float] | None:
+    if weights is None:
+        return None
+    labels = {str(label): label for label in classes}
+    return {labels.get(name, name): weight for name, weight in weights.items()}
+
+
 def _learn(
     active: ActiveLearner, question: Question, X: Any, y: Any, pool: Any, reward: Any
 ) -> None:
@@ -178,6 +191,12 @@ def _learn(
     kept = question.learned if Need.PRETRAINED in needs else None
     if kept is not None and kept.exists():
         active.load(kept)
+        if active.learned_by != active.configuration:
+            raise UserError(
+                "learned",
+                f"{kept} was learned with other options or another classifier",
+                "name another file, or delete it",
+            )
     elif needs & {Need.PRETRAINED, Need.LEARNED}:
         active.learn(X, y, pool, reward=reward, processes=question.processes)
         if kept is not None:
@@ -217,7 +236,9 @@ def _summary(
         "options": dict(question.options),
         "classifier": question.classifier,
         "objective": question.objective,
+        "objective_options": dict(question.objective_options),
+        "class_weights": dict(question.class_weights or {}),
         "seed": question.seed,
         "rows": (places + 1).tolist(),
-        "scores": [None if np.isnan(score) else float(score) for score in scores],
+        "scores": [float(score) if np.isfinite(score) else None for score in scores],
     }

@@ -112,7 +112,7 @@ def _numbers(key: str, X: Any) -> FloatArray:
         if not np.iscomplexobj(rows):
             return rows.astype(np.float64, copy=False)
         problem = "complex numbers"
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         problem = _not_a_number(X)
     raise UserError(key, problem, "give real numbers only, as many in every row")
 
@@ -131,7 +131,13 @@ def _not_a_number(X: Any) -> str:
 def _listed(key: str, y: Any) -> NDArray[Any]:
     """Labels of one type, none missing."""
     given = y.to_numpy() if hasattr(y, "to_numpy") else y
-    values = given.ravel().tolist() if isinstance(given, np.ndarray) else list(given)
+    try:
+        values = given.ravel().tolist() if isinstance(given, np.ndarray) else list(given)
+        hash(tuple(values))
+    except TypeError:
+        raise UserError(key, f"cannot use {given!r:.60}", "give a list of labels") from None
+    if isinstance(given, set | dict):
+        raise UserError(key, f"a {type(given).__name__} has no order", "give a list of labels")
     for place, label in enumerate(values):
         if label is None or label != label:
             raise UserError(

@@ -36,6 +36,20 @@ def add(commands: Commands) -> None:
         "--option", action="append", default=[], metavar="NAME=VALUE", help="of the strategy"
     )
     sub.add_argument(
+        "--objective-option",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="of the objective",
+    )
+    sub.add_argument(
+        "--class-weight",
+        action="append",
+        default=[],
+        metavar="LABEL=WEIGHT",
+        help="in the objective; for every class",
+    )
+    sub.add_argument(
         "--leave-out", action="append", default=[], metavar="COLUMN", help="that is no feature"
     )
     sub.add_argument(
@@ -66,6 +80,8 @@ def _suggest(options: argparse.Namespace) -> None:
         objective=options.objective,
         budget=options.budget,
         options=dict(map(_option, options.option)),
+        objective_options=dict(map(_option, options.objective_option)),
+        class_weights=dict(map(_option, options.class_weight)) or None,
         leave_out=options.leave_out,
         reward=options.reward,
         seed=options.seed,

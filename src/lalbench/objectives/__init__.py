@@ -7,7 +7,16 @@
 
 from lalbench.objectives.measures import Objective
 from lalbench.objectives.metrics import metrics
-from lalbench.objectives.registry import check_classes, class_of, get, names
+from lalbench.objectives.registry import check_classes, class_of, get, names, with_rare_class
 from lalbench.objectives.scorer import Scorer
 
-__all__ = ["Objective", "Scorer", "check_classes", "class_of", "get", "metrics", "names"]
+__all__ = [
+    "Objective",
+    "Scorer",
+    "check_classes",
+    "class_of",
+    "get",
+    "metrics",
+    "names",
+    "with_rare_class",
+]
