@@ -45,7 +45,7 @@ def finish(made: Study, job: tuple[grid.Cell, grid.Block], failed: int = 0) -> N
 def test_nothing_is_done_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     text = status.describe(study(tmp_path / "results"))
-    assert "no scheduler runs in this folder" in text
+    assert "no scheduler runs in the current folder" in text
     assert "data sets: 0 of 1 jobs" in text
     assert "trials: 0 of 4 jobs, 0 of 6 trials\n" in text
     assert "not yet: tables, figures, report, manifest" in text
@@ -69,7 +69,7 @@ def test_trials_in_finished_and_running_jobs(
     locks.mkdir(parents=True)
     (locks / "0.input.lock").touch()
     text = status.describe(made)
-    assert "a scheduler runs in this folder, or was killed" in text
+    assert "a scheduler runs in the current folder, or was killed" in text
     assert "trials: 1 of 4 jobs, 4 of 6 trials, 1 of them failed" in text
     assert re.search(r"last sign of life \d s ago", text)
     # what wrote nothing for hours does not run

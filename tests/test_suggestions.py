@@ -149,6 +149,19 @@ def test_what_was_learned_on_synthetic_data_is_kept(
     assert suggest(asked).rows.equals(first.rows)
 
 
+def test_fields_stay_as_they_are(tmp_path: Path) -> None:
+    made = frame().astype(str)
+    made["id"] = [f"0{place}" for place in range(60)]
+    made["note"] = ["TRUE", "1.10", "NA"] * 20
+    path = tmp_path / "my.csv"
+    made.to_csv(path, index=False)
+    rows = suggest(question(path, leave_out=["id", "note"])).rows
+    for _, row in rows.iterrows():
+        assert row["id"] == f"0{row['row'] - 1}"
+        assert row["note"] == made["note"][row["row"] - 1]
+        assert row["a"] == made["a"][row["row"] - 1]
+
+
 def test_columns_of_these_names_stay(tmp_path: Path) -> None:
     made = frame().rename(columns={"a": "score", "b": "row"})
     rows = suggest(question(written(tmp_path, made))).rows
@@ -183,6 +196,7 @@ def test_the_command_prints_writes_and_keeps(
         ({}, ["--strategy", "oracle"], "sees hidden labels"),
         ({}, ["--classifier", "smv"], 'did you mean "svm"'),
         ({}, ["--objective", "acc"], 'unknown objective "acc"'),
+        ({}, ["--objective", "log_loss", "--classifier", "svm"], "needs probabilities"),
         ({}, ["--budget", "0"], "budget: cannot use 0"),
         ({}, ["--option", "ties"], 'option: cannot use "ties"; write NAME=VALUE'),
         ({}, ["--option", "tie=first"], 'no option "tie"'),

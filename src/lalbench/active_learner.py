@@ -76,6 +76,14 @@ class ActiveLearner:
         self.classifier = classifiers.get(classifier, seed=model_seed)
         self._check_needs()
         self._objective = objectives.get(objective)
+        if self._objective.needs == "probabilities" and not hasattr(
+            self.classifier, "predict_proba"
+        ):
+            raise UserError(
+                "objective",
+                f"it needs probabilities, which {type(self.classifier).__name__} does not give",
+                "choose an objective of predictions or a classifier with predict_proba",
+            )
         self._classes = None if classes is None else user_arrays.class_names((), classes)
         self._class_weights, self._fit_weights = class_weights, fit_weights
         self._scaler: Scaler | None = None

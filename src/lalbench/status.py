@@ -46,13 +46,16 @@ def describe(study: Study) -> str:
     newest = _newest(study)
     if newest:
         lines.append(f"last sign of life {_ago(time.time() - newest)} ago")
-    return "\n".join([*lines, *plan.work_left(study)])
+    left = plan.work_left(study)
+    if any(line.startswith("not yet") for line in lines):  # these are left, whatever else is
+        left = [line for line in left if line != "nothing is left to run"]
+    return "\n".join([*lines, *left])
 
 
 def _scheduler() -> str:
     if LOCKS.is_dir() and any(LOCKS.iterdir()):
-        return "a scheduler runs in this folder, or was killed (then: snakemake --unlock)"
-    return "no scheduler runs in this folder"
+        return "a scheduler runs in the current folder, or was killed (then: snakemake --unlock)"
+    return "no scheduler runs in the current folder"
 
 
 def _trials(study: Study) -> str:

@@ -78,6 +78,7 @@ def test_other_splits_have_no_pairs(tmp_path: Path, new_study: NewStudy, write: 
     assert (table["pairs"] == 0).all()
     assert table["difference"].isna().all()
     assert "–" in as_text(table, "auac")
+    assert as_text(table, "auac").endswith("2 of 2 have no data split in common")
 
 
 def test_the_command_takes_files_and_folders(

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lalbench.data.user_columns import column_labels, numeric_column
-from lalbench.data.user_files import file_format, read_frame
+from lalbench.data.user_files import file_format, read_frame, read_text
 from lalbench.errors import UserError, suggest
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class PartlyLabelled:
         labels: (n_labelled,) integers, booleans or text, in the order of the rows.
         labelled: (n,) bool.
         feature_names: (d,).
-        frame: all columns of the file, as they are.
+        frame: all columns of the file as they stand there: of CSV as text.
     """
 
     X: NDArray[np.float64]
@@ -51,7 +51,8 @@ def read_partly_labelled(
         UserError: there is no such file or column, no row without a label, or something in it that
             cannot be used, as in :func:`lalbench.data.user_files.read_user_file`.
     """
-    if file_format(path, format_) == "npz":
+    kind = file_format(path, format_)
+    if kind == "npz":
         raise UserError(path, "npz arrays have no empty labels", "use a .csv or .parquet file")
     frame = read_frame(path, format_, target)
     for name in leave_out:
@@ -74,4 +75,5 @@ def read_partly_labelled(
         )
     given = column[labelled].infer_objects()
     labels = column_labels(given, f'{path}, column "{target}"') if len(given) else np.empty(0)
-    return PartlyLabelled(X, labels, labelled, tuple(map(str, features)), frame)
+    shown = read_text(path) if kind == "csv" else frame
+    return PartlyLabelled(X, labels, labelled, tuple(map(str, features)), shown)

@@ -65,6 +65,15 @@ def read_frame(path: str, format_: str | None, target: str) -> pd.DataFrame:
     return frame
 
 
+def read_text(path: str) -> pd.DataFrame:
+    """All fields of a CSV file that :func:`read_frame` reads, as they stand there."""
+    import pandas as pd
+
+    return pd.read_csv(
+        path, index_col=False, dtype=str, keep_default_na=False, encoding="utf-8-sig"
+    )
+
+
 def check_user_file(path: str, format_: str | None, target: str) -> None:
     """Raises :class:`UserError` unless the file exists, has a known format and holds ``target``.
 

@@ -79,7 +79,9 @@ def as_text(table: pd.DataFrame, summary: Summary) -> str:
     columns = [*PLACE, "strategy", "pairs", "first", "second", "difference", "95 %", "p", "p_holm"]
     text = tabulate(shown[columns].values.tolist(), columns, disable_numparse=True)
     n_differ = int((table["p_holm"] < SIGNIFICANT).sum())
-    return f"{text}\n{n_differ} of {len(table)} differ (p_holm below {SIGNIFICANT})"
+    unpaired = int((table["pairs"] == 0).sum())
+    note = f"\n{unpaired} of {len(table)} have no data split in common" if unpaired else ""
+    return f"{text}\n{n_differ} of {len(table)} differ (p_holm below {SIGNIFICANT}){note}"
 
 
 def _number(value: float, digits: int) -> str:
@@ -99,7 +101,8 @@ def _check_alike(first: Analysis, second: Analysis) -> None:
 
 
 def _said(value: object) -> str:
-    return str(getattr(value, "name", value))
+    options = getattr(value, "options", None)
+    return f"{getattr(value, 'name', value)}{f' {dict(options)}' if options else ''}"
 
 
 def _shared(first: Analysis, second: Analysis) -> Iterator[tuple[tuple[str, str, str], str]]:
