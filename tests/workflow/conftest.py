@@ -158,8 +158,7 @@ def sources(shared: Path) -> Path:
         folder.mkdir()
         shutil.copy2(HERE / "Snakefile", folder)
         for part in ("envs", "profiles", "workflow", "src/lalbench"):
-            ignore = shutil.ignore_patterns("__pycache__")
-            shutil.copytree(HERE / part, folder / part, ignore=ignore)
+            copy_folder(HERE / part, folder / part)
         (folder / "config.yaml").write_text(yaml.safe_dump(STUDY))
         (folder / "patient.py").write_text(PATIENT)
 
@@ -171,10 +170,31 @@ def finished(shared: Path, sources: Path) -> Checkout:
     """The tiny study, run to its end on two cores; not to be changed."""
 
     def make(folder: Path) -> None:
-        shutil.copytree(sources, folder)
+        copy_folder(sources, folder)
         Checkout(folder).run("--cores", "2")
 
     return Checkout(once(shared / "finished", make))
+
+
+def copy_folder(source: Path, target: Path) -> None:
+    """Copies a folder, times of files included, and links what is compiled already.
+
+    Python and Numba replace their files and never write into them, so a link is as good as a copy,
+    and takes no space.
+    """
+
+    def copy(file: str, place: str) -> None:
+        if Path(file).parent.name == "__pycache__":
+            try:
+                os.link(file, place)
+            except FileNotFoundError:  # replaced meanwhile
+                return
+            except OSError:  # on another disk
+                shutil.copy2(file, place)
+        else:
+            shutil.copy2(file, place)
+
+    shutil.copytree(source, target, copy_function=copy)
 
 
 def once(folder: Path, make: Callable[[Path], None]) -> Path:
@@ -191,14 +211,14 @@ def once(folder: Path, make: Callable[[Path], None]) -> Path:
 @pytest.fixture
 def copy(finished: Checkout, tmp_path: Path) -> Checkout:
     """A copy of the finished study, times of files included."""
-    shutil.copytree(finished.folder, tmp_path / "checkout")
+    copy_folder(finished.folder, tmp_path / "checkout")
     return Checkout(tmp_path / "checkout")
 
 
 @pytest.fixture
 def fresh(sources: Path, tmp_path: Path) -> Checkout:
     """The tiny study before its first run."""
-    shutil.copytree(sources, tmp_path / "checkout")
+    copy_folder(sources, tmp_path / "checkout")
     return Checkout(tmp_path / "checkout")
 
 
