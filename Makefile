@@ -19,7 +19,7 @@ PIP = $(BIN)/python -m pip install --disable-pip-version-check --quiet $(if $(TO
 export PATH := $(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev study test test-faults lint format schema reproduction readme-figure lal-figure lock clean-cache clean-pretrained clean
+.PHONY: help install dev study test test-faults test-slurm lint format schema reproduction readme-figure lal-figure lock clean-cache clean-pretrained clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,10 @@ test: dev ## run the tests
 
 test-faults: dev ## hurt running studies in FAULTS=200 ways and compare what becomes of them (an hour)
 	python -m tests.faults --faults $(FAULTS)
+
+test-slurm: dev ## run studies on a SLURM that comes up on this machine (root on Debian; 15 minutes)
+	envs/debian.sh slurm
+	pytest -q -m slurm tests/workflow/test_slurm.py $(ARGS)
 
 lint: dev ## check format, style, types and the workflow
 	ruff check .

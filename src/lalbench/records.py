@@ -107,7 +107,12 @@ def write(
 
 
 def read(path: str | os.PathLike[str], kind: str) -> pd.DataFrame:
-    """Reads one file of ``kind``.
+    """Reads one file of ``kind``; raises what :func:`read_table` raises."""
+    return read_table(path, kind).to_pandas()
+
+
+def read_table(path: str | os.PathLike[str], kind: str) -> pa.Table:
+    """Reads one file of ``kind`` as it is stored, without a Python object for every list.
 
     Raises:
         CorruptFileError: the file is damaged, lacks a column or has one of another type.
@@ -129,7 +134,7 @@ def read(path: str | os.PathLike[str], kind: str) -> pd.DataFrame:
             raise CorruptFileError(
                 f"{path}: column {field.name} is no {field.type}; delete it and run again"
             )
-    return table.select(list(COLUMNS[kind])).to_pandas()
+    return table.select(list(COLUMNS[kind])).cast(schema(kind))
 
 
 def _alike(found: pa.DataType, wanted: pa.DataType) -> bool:

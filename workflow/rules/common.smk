@@ -123,11 +123,16 @@ def pretrained_file(wildcards):
     return [] if wanted is None else [str(wanted.regressor)]
 
 
+def growing(amount):
+    """Memory in MB or minutes that a job may take; a retry gets more."""
+    return lambda wildcards, attempt: amount * attempt
+
+
 def network_resources(key):
-    """Memory in MB or minutes that a job of a network takes, by declared costs."""
+    """The same for a job of a network, by declared costs."""
     return lambda wildcards, attempt: network_cost.resources(
         STUDY, wildcards.dataset, wildcards.classifier, wildcards.get("strategy")
-    )[key] * (attempt if key == "runtime" else 1)
+    )[key] * attempt
 
 
 def user_file(wildcards):

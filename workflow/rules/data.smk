@@ -14,8 +14,8 @@ rule fetch:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=growing(3000),
+        runtime=growing(60),
     params:
         study=STUDY_FILE,
         results=RESULTS_OPTION,

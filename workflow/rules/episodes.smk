@@ -17,8 +17,8 @@ rule episodes:
         ENVIRONMENT
     threads: CPU_THREADS
     resources:
-        mem_mb=4000,
-        runtime=lambda wildcards, attempt: 120 * attempt,
+        mem_mb=growing(4000),
+        runtime=growing(120),
     params:
         study=STUDY_FILE,
         results=RESULTS_OPTION,

@@ -15,8 +15,8 @@ rule pretrain_rows:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=lambda wildcards, attempt: 60 * attempt,
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
         study=untracked(STUDY_FILE),
         results=untracked(RESULTS_OPTION),
@@ -41,8 +41,8 @@ rule pretrain_step:
         ENVIRONMENT
     threads: CPU_THREADS
     resources:
-        mem_mb=4000,
-        runtime=lambda wildcards, attempt: 60 * attempt,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         study=untracked(STUDY_FILE),
         results=untracked(RESULTS_OPTION),
@@ -65,8 +65,8 @@ rule pretrain:
         ENVIRONMENT
     threads: CPU_THREADS
     resources:
-        mem_mb=8000,
-        runtime=lambda wildcards, attempt: 120 * attempt,
+        mem_mb=growing(8000),
+        runtime=growing(120),
     params:
         study=untracked(STUDY_FILE),
         results=untracked(RESULTS_OPTION),

@@ -14,8 +14,8 @@ rule problems:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         study=STUDY_FILE,
         results=RESULTS_OPTION,

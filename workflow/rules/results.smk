@@ -18,8 +18,8 @@ rule references:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=growing(4000),
+        runtime=growing(30),
     params:
         study=STUDY_FILE,
         results=RESULTS_OPTION,
@@ -49,8 +49,8 @@ rule tables:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
         study=STUDY_FILE,
         results=RESULTS_OPTION,
@@ -78,8 +78,8 @@ rule figures:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
         study=STUDY_FILE,
         results=RESULTS_OPTION,
@@ -107,8 +107,8 @@ rule report:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
         study=STUDY_FILE,
         results=RESULTS_OPTION,
@@ -134,8 +134,8 @@ rule manifest:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=growing(1000),
+        runtime=growing(30),
     params:
         study=STUDY_FILE,
         results=RESULTS_OPTION,
@@ -161,8 +161,8 @@ rule archive:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=growing(1000),
+        runtime=growing(30),
     params:
         study=STUDY_FILE,
         results=RESULTS_OPTION,

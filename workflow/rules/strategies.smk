@@ -18,8 +18,8 @@ rule learn:
         NETWORK_ENVIRONMENT
     threads: CPU_THREADS
     resources:
-        mem_mb=4000,
-        runtime=lambda wildcards, attempt: 120 * attempt,
+        mem_mb=growing(4000),
+        runtime=growing(120),
         gpu=GPUS,
     params:
         study=STUDY_FILE,

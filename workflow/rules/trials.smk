@@ -21,8 +21,8 @@ rule trials:
         ENVIRONMENT
     threads: CPU_THREADS
     resources:
-        mem_mb=4000,
-        runtime=lambda wildcards, attempt: 240 * attempt,
+        mem_mb=growing(4000),
+        runtime=growing(240),
     params:
         study=STUDY_FILE,
         results=RESULTS_OPTION,
@@ -59,8 +59,8 @@ rule learned_trials:
         NETWORK_ENVIRONMENT
     threads: CPU_THREADS
     resources:
-        mem_mb=4000,
-        runtime=lambda wildcards, attempt: 480 * attempt,
+        mem_mb=growing(4000),
+        runtime=growing(480),
         gpu=GPUS,
     params:
         study=STUDY_FILE,

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from lalbench import protocols
 from lalbench.config import ObjectiveSpec, Study
+from lalbench.errors import CorruptFileError
 from lalbench.results import roles as role_names
 from lalbench.results.records import Records, load
 from lalbench.results.summaries import Runs, auac, unit_means
@@ -120,13 +121,18 @@ class Analysis:
 
         C depends on the data set, so this is no part of ``Runs``.
         """
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
         length = self.study.steps + 1
         rows = self._rows_by_place.get(place)
         if rows is None:
             return np.zeros((0, length, 0), dtype=np.int64)
-        lists = self.records.trials["class_counts"].to_numpy()[rows]
-        counts = np.array([list(counts) for counts in lists], dtype=np.int64)
-        return counts.reshape(-1, length, counts.shape[-1])
+        lists = pa.array(self.records.trials["class_counts"].iloc[rows])
+        counts = pc.list_flatten(lists).to_numpy()
+        if pc.count_distinct(pc.list_value_length(lists)).as_py() != 1:
+            raise CorruptFileError(f"trials of {'/'.join(place)} differ in their number of classes")
+        return counts.reshape(-1, length, len(counts) // len(rows))
 
     def acquired_probabilities(self, place: Place) -> dict[str, FloatArray]:
         """Strategy → (n,) probabilities of class 0 that its acquired points had when it chose them.
@@ -134,12 +140,18 @@ class Analysis:
         Pooled over all steps of all finished trials at a place, in the study's order. Strategies
         without any are left out: more than two classes, or a classifier that gives none.
         """
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
         rows = self._rows_by_place.get(place)
         if rows is None:
             return {}
         here = self.records.trials.iloc[rows]
         said = here["acquired_probability"].groupby(here["strategy"], sort=False)
-        pooled = {str(label): np.concatenate(lists.to_numpy()) for label, lists in said}
+        pooled = {
+            str(label): pc.list_flatten(pa.array(lists)).to_numpy(zero_copy_only=False)
+            for label, lists in said
+        }
         return {label: pooled[label] for label in self.strategies if len(pooled.get(label, ()))}
 
     def wide(self, place: Place, metric: str, summary: Summary) -> pd.DataFrame:

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -18,11 +19,17 @@ from lalbench import grid, records
 from lalbench.config import Study
 from lalbench.errors import CorruptFileError, UserError
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 CELL = ["dataset", "setting", "classifier", "strategy"]
 """Columns that name a cell."""
 
 TRIAL = [*CELL, "data_seed", "seed"]
 """Columns that name a trial inside a study."""
+
+UNUSED = ("acquired", "class_recall")
+"""Columns of ``records`` that no result is made of; they are large, so they are not kept."""
 
 PROBLEM = ["dataset", "setting", "data_seed", "seed"]
 """Columns that name a problem inside a study: its split is the same for all strategies."""
@@ -33,7 +40,8 @@ class Records:
     """All that the trials of a study left behind.
 
     Attributes:
-        trials: rows of finished trials, sorted by trial and step (columns ``records``).
+        trials: rows of finished trials, sorted by trial and step (columns ``records`` without
+            ``UNUSED``; lists stay Arrow's).
         failed: one row per failed trial (columns ``records``; ``status`` and ``message`` say why).
         coverage: one row per planned cell: planned, finished, failed, timed_out, missing, message.
         curves: training loss of learned strategies per step and epoch (columns ``curves``).
@@ -62,14 +70,14 @@ def load(study: Study, results_dir: Path) -> Records:
     """
     paths = list(_planned_paths(study))
     files = [path for path in (results_dir / "trials" / p for p in paths) if path.exists()]
-    rows = _read(files, "records")
-    if rows.empty:
+    failed, trials = _read_trials(files)
+    if not len(failed) + len(trials):
         raise UserError(
             str(results_dir / "trials"), "holds no trial of the study", "run the study first"
         )
-    _check_labels(study, rows)
-    failed = rows[rows["status"] != "ok"].drop_duplicates(TRIAL, ignore_index=True)
-    trials = rows[rows["status"] == "ok"].sort_values([*TRIAL, "step"], ignore_index=True)
+    failed = failed.drop_duplicates(TRIAL, ignore_index=True)
+    _check_labels(study, trials)
+    _check_labels(study, failed)
     check(trials, steps=study.steps)
     beside = {kind: [results_dir / kind / path for path in paths] for kind in ("curves", "timings")}
     return Records(
@@ -93,8 +101,7 @@ def read_all(*results_dirs: Path) -> tuple[pd.DataFrame, tuple[dict[str, str], .
         for folder in results_dirs
         for path in sorted((folder / "trials").glob("*/*/*/*/block-*.parquet"))
     ]
-    rows = _read(files, "records")
-    trials = rows[rows["status"] == "ok"].sort_values([*TRIAL, "step"], ignore_index=True)
+    _, trials = _read_trials(files)
     if len(trials):
         check(trials, steps=int(trials["step"].max()))
     return trials, _software(files)
@@ -172,11 +179,38 @@ def _reference_paths(study: Study, results_dir: Path) -> list[Path]:
 
 
 def _read(paths: Iterable[Path], kind: str) -> pd.DataFrame:
-    frames = [records.read(path, kind) for path in paths]
-    filled = [frame for frame in frames if len(frame)]
-    if not filled:
-        return pd.DataFrame(columns=list(records.COLUMNS[kind]))
-    return pd.concat(filled, ignore_index=True)
+    return _frame(_table(paths, kind))
+
+
+def _read_trials(paths: Iterable[Path]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Rows of failed trials, and those of finished ones, sorted by trial and step.
+
+    A study may have millions of rows, so they are filtered and sorted before they become a frame.
+    """
+    import pyarrow.compute as pc
+
+    table = _table(paths, "records").drop_columns(list(UNUSED))
+    finished = pc.equal(table["status"], "ok")
+    failed = _frame(table.filter(pc.invert(finished)))
+    table = table.filter(finished)
+    return failed, _frame(table.sort_by([(name, "ascending") for name in (*TRIAL, "step")]))
+
+
+def _table(paths: Iterable[Path], kind: str) -> pa.Table:
+    import pyarrow as pa
+
+    empty = records.schema(kind).empty_table()
+    return pa.concat_tables([empty, *(records.read_table(path, kind) for path in paths)])
+
+
+def _frame(table: pa.Table) -> pd.DataFrame:
+    """A frame whose lists are not Python objects."""
+    import pyarrow as pa
+
+    def kept(found: pa.DataType) -> pd.ArrowDtype | None:
+        return pd.ArrowDtype(found) if pa.types.is_list(found) else None
+
+    return table.to_pandas(types_mapper=kept, ignore_metadata=True)
 
 
 def _coverage(study: Study, trials: pd.DataFrame, failed: pd.DataFrame) -> pd.DataFrame:

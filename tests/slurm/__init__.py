@@ -1,0 +1,1 @@
+"""Studies on a real SLURM that the tests bring up on this machine."""
