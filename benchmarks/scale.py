@@ -3,8 +3,8 @@
     python -m benchmarks.scale                      # 100,000 trials in the shipped blocks
     python -m benchmarks.scale --pairs 15 --steps 3 --results-only
 
-Nothing is trained: records with made-up curves stand where the trials of the study would put theirs,
-in the same columns, blocks and files. Then every command that a user would wait for is run and
+Nothing is trained: records with made-up curves stand where the trials of a study would put theirs,
+with the same columns, blocks and names. Then every command that a user would wait for is run and
 measured: its time and the largest memory of one of its processes.
 """
 
@@ -23,12 +23,12 @@ from typing import Any
 
 import numpy as np
 import yaml
+
+from benchmarks import machine
 from lalbench import files, grid, records
 from lalbench.config import Study
 from lalbench.grid import Block, Cell
 from lalbench.study import load_study
-
-from benchmarks import machine
 
 ROOT = Path(__file__).resolve().parents[1]
 STRATEGIES = [
@@ -169,7 +169,8 @@ def _records(study: Study, cell: Cell, block: Block, rng: np.random.Generator) -
         "class_recall": [[0.6, 0.6]] * rows, "class_counts": counts.tolist(),
         "rare_in_pool": 50 - rare, "rare_in_test": np.full(rows, 100),
         "labels_asked": np.zeros(rows, dtype=int), "label_budget": 100 + step,
-        "engine": [""] * rows, "split_hash": splits, "status": ["ok"] * rows, "message": [""] * rows,
+        "engine": [""] * rows, "split_hash": splits,
+        "status": ["ok"] * rows, "message": [""] * rows,
     }  # fmt: skip
 
 
