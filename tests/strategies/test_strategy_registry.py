@@ -123,6 +123,14 @@ def test_modules_of_names() -> None:
         ("entrpy", {}, r'^name: unknown strategy "entrpy"; did you mean "entropy"\?$'),
         ("zzz", {}, r"^name: .*choose one of albl, .* or name its class: package.module:Class"),
         ("cbal", {"penality": 1}, r"^options\.penality: .*did you mean \"penalty\""),
+        (
+            "lal_independent",
+            {"step_trees": [5]},
+            '^options.step_trees: LalIndependent has no option "step_trees"; it is an option of '
+            "lal_iterative, leave it out or use that$",
+        ),
+        ("entropy", {"beta": 1}, "it is an option of vaal, leave"),
+        ("random", {"p_exploit": 1}, "it is an option of hal_uniform and hal_gauss, leave"),
         ("random", {"ties": "first"}, r'^options\.ties: RandomSampling has no option "ties"'),
         ("margin", {"ties": "frist"}, r'^options\.ties: cannot use "frist"; did you mean "first"'),
         ("cbal", {"variant": None}, r"^options\.variant: cannot use None; choose one of"),
