@@ -19,7 +19,7 @@ PIP = $(BIN)/python -m pip install --disable-pip-version-check --quiet $(if $(TO
 export PATH := $(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev study test test-faults test-slurm lint format schema reproduction readme-figure lal-figure lock clean-cache clean-pretrained clean
+.PHONY: help install dev study test test-faults test-slurm lint format schema gallery reproduction readme-figure lal-figure lock clean-cache clean-pretrained clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ format: dev ## rewrite the sources in the house format
 
 schema: install ## write workflow/schemas/study.schema.json from the study model
 	python -m lalbench schema --output workflow/schemas/study.schema.json
+
+gallery: install ## write docs/gallery.md from the registry and the docstrings of the strategies
+	python -m lalbench gallery --output docs/gallery.md
 
 reproduction: install ## run the published studies and compare them with the paper
 	snakemake --config study=studies/npal-tabular.yaml --cores $(CORES) $(ARGS)

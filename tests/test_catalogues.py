@@ -11,7 +11,7 @@ from lalbench.catalogues import CATALOGUES
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES = {
-    "strategies": "strategies.md",
+    "strategies": "gallery.md",
     "datasets": "data.md",
     "classifiers": "study.md",
     "objectives": "study.md",

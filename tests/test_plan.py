@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from lalbench import (
-    classifiers,
-    declared,
     files,
     grid,
     network_cost,
     plan,
     pretraining,
     pretraining_cost,
+    provenance,
     records,
+    workload,
 )
-from lalbench.classifiers.networks.network import count_macs
+from lalbench.__main__ import main
 from lalbench.config import Study
 from lalbench.errors import CorruptFileError
+from lalbench.stages.trials import trial_file
 from lalbench.study import parse_study
 
 
@@ -36,11 +38,30 @@ def study(results: Path, **changes: Any) -> Study:
         "strategies": ["random", "entropy"],
         "seeds": {"data": [1, 2, 3], "run": [1]},
         "blocks": {"cheap": 2},
+        "steps": 1,
     }
     return parse_study(content | changes)
 
 
-def finish(made: Study, cell: grid.Cell, block: grid.Block, seconds: float) -> None:
+def row(made: Study, title: str) -> workload.Row:
+    """One row of the plan."""
+    (found,) = (each for each in workload.rows(made) if each.title == title)
+    return found
+
+
+def line(text: str, title: str) -> str:
+    """One line of the table behind its title, single spaces between the cells."""
+    (found,) = (each for each in text.splitlines() if each.startswith(f"{title}  "))
+    return " ".join(found.removeprefix(title).split())
+
+
+def benchmark(made: Study, path: str, seconds: float) -> None:
+    """What Snakemake writes for a job."""
+    place = made.folder / "benchmarks" / f"{path}.tsv"
+    files.write_text(place, f"s\th:m:s\tmax_rss\n{seconds}\t0:00:01\tNA\n")
+
+
+def finish(made: Study, cell: grid.Cell, block: grid.Block, seconds: float, steps: int = 1) -> None:
     """Writes the files of a job that took ``seconds`` per trial."""
     rows = [
         dict.fromkeys(records.KEYS[:6], "")
@@ -50,13 +71,13 @@ def finish(made: Study, cell: grid.Cell, block: grid.Block, seconds: float) -> N
             "data_seed": data_seed,
             "seed": seed,
             "step": step,
-            "seconds_signals": seconds / 8,
-            "seconds_select": seconds * 3 / 8,
+            "seconds_signals": seconds / (steps + 1) / 4,
+            "seconds_select": seconds / (steps + 1) * 3 / 4,
             "seconds_fit": 0.0,
             "seconds_learn": 0.0,
         }
         for data_seed, seed in block.pairs
-        for step in (0, 1)
+        for step in range(steps + 1)
     ]
     records.write(plan.job_file(made, cell, block), "records", [])
     place = made.folder / "timings" / cell.path / f"block-{block.id}.parquet"
@@ -65,9 +86,142 @@ def finish(made: Study, cell: grid.Cell, block: grid.Block, seconds: float) -> N
 
 def test_nothing_done_yet(tmp_path: Path) -> None:
     text = plan.describe(study(tmp_path))
-    assert "6 trials in 4 jobs; 0 trials in 0 jobs done" in text
-    assert "4 jobs: time unknown, nothing was measured here yet" in text
+    assert line(text, "trials random") == "2 0 3 0 ? unknown"
+    assert line(text, "problems") == "2 0 1.33 0.00111 declared"
+    assert line(text, "total").startswith("13 0 6 0")
+    # 2 for the data set, 4 for the problems, 10 for the references, 12 for the results
+    assert "9 jobs left: 0.00778 processor-hours, at best 28 s on 1 core; very roughly" in text
+    assert "4 jobs left: time unknown, nothing was measured here yet" in text
     assert "3 seed pairs are no multiple of blocks.cheap = 2" in text
+
+
+def made_up(results: Path, **changes: Any) -> Study:
+    """A study of which a part is done, beside one that is finished, with measured seconds.
+
+    What is left takes 4 (problems) + 65 (random) + 45 (entropy) + 10 (references, declared)
+    + 12 (results, declared) = 136 seconds.
+    """
+    made = study(results, **changes)
+    for path in ("data/wine.npz", "problems/wine/balanced/block-000.npz"):
+        files.write_npz(made.folder / path, {})
+    benchmark(made, "problems/wine/balanced/block-000", 8.0)  # two seed pairs
+    random = next(grid.jobs(made))
+    assert random[0].strategy == "random"
+    finish(made, *random, seconds=60.0)
+    benchmark(made, f"trials/{random[0].path}/block-000", 130.0)  # with its start 65 per trial
+    # three jobs of another setting and three times the steps; their median is 30 per trial
+    old = study(
+        results,
+        study="old",
+        settings=["imbalanced"],
+        strategies=["entropy", "margin"],
+        blocks={"cheap": 1},
+        steps=3,
+    )
+    seconds = iter((10.0, 30.0, 50.0, 7.0, 7.0, 7.0))
+    for job in grid.jobs(old):
+        finish(old, *job, seconds=next(seconds), steps=3)
+    benchmark(old, "references/wine/imbalanced/svm/block-000", 40.0)  # not finished: does not count
+    return made
+
+
+def test_totals_of_earlier_records(tmp_path: Path) -> None:
+    made = made_up(tmp_path)
+    found = {each.title: each for each in workload.rows(made)}
+    assert {title: each.wall for title, each in found.items()} == pytest.approx(
+        {
+            "fetch": 0,
+            "problems": 4,
+            "trials random": 65,
+            "trials entropy": 3 * 30 * (1 + 1) / (3 + 1),
+            "references": 10,
+            "results": 12,
+        }
+    )
+    assert found["trials entropy"].longest == pytest.approx(30)  # a job of two trials
+    text = plan.describe(made, cores=2, price=3600.0)
+    assert line(text, "trials random") == "2 1 3 2 65 0.0181 median of 2 trials"
+    assert line(text, "trials entropy") == "2 0 3 0 15 0.0125 median of 3 trials"
+    assert line(text, "problems") == "2 1 4 0.00111 median of 1 job"
+    assert line(text, "total") == "13 3 6 2 0.0378"
+    assert "10 jobs left: 0.0378 processor-hours, at best 68 s on 2 cores; partly by dec" in text
+    assert "cost of these: 136.00, at 3600 for a processor-hour" in text
+    # no job can be cut: the longest takes 65 seconds
+    assert "at best 65 s on 4 cores" in plan.describe(made, cores=4)
+    assert "cost of" not in plan.describe(made)
+
+
+def test_processors_of_jobs_with_several_threads(tmp_path: Path) -> None:
+    made = made_up(tmp_path, compute={"processes": 3})
+    total = sum(each.processors for each in workload.rows(made))
+    assert total == pytest.approx(3 * (65 + 45) + 4 + 10 + 12)
+
+
+def test_a_finished_study_tells_of_all_its_stages(tmp_path: Path) -> None:
+    made = made_up(tmp_path)
+    content = json.loads(made.model_copy(update={"study": "old"}).model_dump_json(by_alias=True))
+    manifest = {"study": content, "study_hash": files.digest(content), "files": {}}
+    files.write_json(tmp_path / "old" / "manifest.json", manifest)
+    old = study(tmp_path, study="old")
+    benchmark(old, "references/wine/balanced/svm/block-000", 40.0)  # two seed pairs
+    benchmark(old, "figures", 100.0)
+    assert row(made, "references").wall == pytest.approx(3 * 20)
+    assert row(made, "results").wall == pytest.approx(100 + 3 + 4.5 + 0.5)
+    # the study's own jobs come first
+    benchmark(made, "figures", 10.0)
+    assert row(made, "results").wall == pytest.approx(10 + 3 + 4.5 + 0.5)
+
+
+def test_trials_of_another_configuration_are_not_done(tmp_path: Path) -> None:
+    made = study(tmp_path)
+    cell, block = next(grid.jobs(made))
+    labels = {"dataset": cell.dataset, "setting": cell.setting, "classifier": cell.classifier}
+    for steps, done in ((1, 1), (2, 0)):
+        other = made.model_copy(update={"steps": steps})
+        made_from = provenance.of(other, "trials", **labels, strategy=cell.strategy, block=block.id)
+        metadata = {"lalbench": provenance.as_text(made_from)}
+        records.write(plan.job_file(made, cell, block), "records", [], metadata)
+        found = row(made, "trials random")
+        assert (found.done, found.cached) == (done, 2 * done)
+    assert row(made.model_copy(update={"steps": 2}), "trials random").done == 1
+
+
+def test_trials_that_a_killed_job_kept_are_cached(tmp_path: Path) -> None:
+    made = study(tmp_path)
+    cell, block = next(grid.jobs(made))
+    about = {"data_seed": 2, "seed": 1, "split_hash": "a", "source_hash": "b"}
+    place = made.folder / "problems" / "wine" / "balanced" / "block-000.npz"
+    first = about | {"data_seed": 1}
+    files.write_npz(
+        place, {"1-1.about": np.array(json.dumps(first)), "2-1.about": np.array(json.dumps(about))}
+    )
+    labels = {"dataset": cell.dataset, "setting": cell.setting, "classifier": cell.classifier}
+    made_from = provenance.of(made, "trials", **labels, strategy=cell.strategy, block=block.id)
+    problem: Any = SimpleNamespace(**about)
+    files.write_text(trial_file(made, made_from, problem), "{}")
+    found = row(made, "trials random")
+    assert (found.jobs, found.done, found.trials, found.cached) == (2, 0, 3, 1)
+    assert row(made, "trials entropy").cached == 0
+    finish(made, *list(grid.jobs(made))[1], seconds=8.0)
+    assert row(made, "trials random").wall == pytest.approx(8.0)  # of the one trial that is left
+
+
+def test_the_command_knows_cores_and_a_price(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(made_up(tmp_path).model_dump_json(by_alias=True))
+    assert main(["plan", str(path), "--cores", "4", "--price-per-core-hour", "1.8"]) == 0
+    out = capsys.readouterr().out
+    assert "at best 65 s on 4 cores" in out
+    assert "cost of these: 0.07, at 1.8 for" in out
+    for wrong, words in (
+        (["--cores", "0"], "cores: 0; give an integer from 1"),
+        (["--price-per-core-hour", "nan"], "price-per-core-hour: nan; give a number from 0"),
+        (["--price-per-core-hour", "-1"], "price-per-core-hour: -1.0; give a number from 0"),
+    ):
+        assert main(["plan", str(path), *wrong]) == 2
+        assert capsys.readouterr().err == f"lalbench: {words}\n"
 
 
 def test_a_device_that_is_not_here_is_noted(
@@ -80,132 +234,24 @@ def test_a_device_that_is_not_here_is_noted(
         assert "CUDA" not in plan.describe(study(tmp_path))
 
 
-def test_estimate_from_earlier_jobs(tmp_path: Path) -> None:
-    made = study(tmp_path)
-    every = list(grid.jobs(made))
-    finish(made, *every[0], seconds=60.0)
-    text = plan.describe(made)
-    assert every[0][0].strategy == "random"
-    assert "2 trials in 1 job done" in text
-    assert "1 job: about 1.0 minutes on one core by earlier runs" in text
-    assert "2 jobs: time unknown" in text
-    assert "declared" not in text
-
-
 def test_all_done(tmp_path: Path) -> None:
     made = study(tmp_path)
+    for paths in grid.output_files(made).values():
+        for path in paths:
+            files.write_text(made.folder / path, "")
     for cell, block in grid.jobs(made):
         finish(made, cell, block, seconds=1.0)
-    assert "nothing is left to run" in plan.describe(made)
-
-
-def work(made: Study) -> declared.Work | None:
-    """Of a trial of the study's only cell."""
-    (cell,) = grid.cells(made)
-    return declared.trials(made, [cell])[cell]
-
-
-def test_an_oracle_over_few_candidates_is_declared_before_the_data_are_there(
-    tmp_path: Path,
-) -> None:
-    made = study(tmp_path, strategies=[{"name": "oracle", "subsample": 30}], steps=4)
-    done = work(made)
-    assert done is not None
-    assert (done.refits, done.trainings) == (4 * 31, 0)
+    assert "4 jobs left: 0.00333 processor-hours" in plan.describe(made)
+    for name in ("tables/a.csv", "figures/a.png", "report.html", "manifest.json"):
+        files.write_text(made.folder / name, "")
     text = plan.describe(made)
-    # three seed pairs in one job
-    assert "1 job: very roughly" in text
-    assert "by declared costs, not by measurement (372 refits)" in text
-    assert "earlier runs" not in text
-    assert "unknown" not in text
-
-
-def test_a_greedy_batch_costs_a_round_per_point(tmp_path: Path) -> None:
-    oracle = {"name": "oracle", "subsample": 30, "options": {"batch": "greedy"}}
-    done = work(study(tmp_path, strategies=[oracle], steps=4, budget=3))
-    assert done is not None
-    assert done.refits == 4 * 3 * 31
-
-
-def test_a_pool_is_counted_once_the_data_are_fetched(tmp_path: Path) -> None:
-    sizes = {"test": 20, "reward": 12, "annotated": 10}
-    made = study(tmp_path, strategies=["reward_oracle"], steps=2, sizes=sizes)
-    assert work(made) is None
-    assert "1 job: time unknown" in plan.describe(made)
-    # wine has 59, 71 and 48 rows: balanced keeps 48 each, and 102 are left for the pool
-    fetch(made, np.repeat([0, 1, 2], [59, 71, 48]))
-    done = work(made)
-    assert done is not None
-    assert done.refits == (1 + 102) + (1 + 101)
-    smaller = study(tmp_path, strategies=["reward_oracle"], steps=1, sizes={**sizes, "pool": 50})
-    assert work(smaller) == declared.Work(51, 0, pytest.approx(51 / 205 * done.seconds, rel=0.05))
-
-
-def test_a_given_test_partition_takes_nothing_from_the_pool(tmp_path: Path) -> None:
-    made = study(tmp_path, strategies=["oracle"], steps=1, sizes={"test": 4, "annotated": 10})
-    fetch(made, np.repeat([0, 1], 200), test_mask=np.arange(400) % 10 == 0)
-    done = work(made)
-    assert done is not None
-    assert done.refits == 1 + 360 - 100 - 10
-
-
-def fetch(made: Study, y: NDArray[np.int64], **more: Any) -> None:
-    """What is read of a fetched data set."""
-    files.write_npz(made.folder / "data" / "wine.npz", {"y": y, **more})
-
-
-def test_neural_processes_count_episodes_and_trainings(tmp_path: Path) -> None:
-    options = {"n_simulations": 20, "epochs": 50, "fractions": [0.5]}
-    common = {"steps": 3, "budget": 2, "sizes": {"annotated": 40}}
-    often = work(
-        study(tmp_path, strategies=[{"name": "neural_process", "options": options}], **common)
-    )
-    once = work(
-        study(
-            tmp_path,
-            strategies=[{"name": "neural_process", "options": {**options, "refit": "once"}}],
-            **common,
-        )
-    )
-    assert often is not None
-    assert once is not None
-    assert (often.refits, often.trainings) == (20 * (21 + 22 + 23), 3)
-    assert (once.refits, once.trainings) == (20 * 21, 1)
-    assert once.seconds > declared.SECONDS_PER_TRAINING * 20 / 300 / 2
-
-
-def test_the_price_of_a_refit_is_that_of_its_engine(tmp_path: Path) -> None:
-    forest = {"name": "rf", "class": "sklearn.ensemble:RandomForestClassifier"}
-    seconds = []
-    for classifier in (
-        "logistic_regression",
-        {"name": "bayes", "class": "sklearn.naive_bayes:GaussianNB"},
-        {**forest, "options": {"n_estimators": 10}},
-        {**forest, "options": {"n_estimators": 100}},
-    ):
-        oracle = {"name": "oracle", "subsample": 30}
-        done = work(study(tmp_path, strategies=[oracle], classifiers=[classifier]))
-        assert done is not None
-        seconds.append(done.seconds)
-    fast, bayes, small, large = seconds
-    assert fast < bayes / 20
-    assert bayes < small
-    assert large == pytest.approx(10 * small)
-
-
-def test_measured_and_declared_stand_apart(tmp_path: Path) -> None:
-    made = study(tmp_path, strategies=["random", {"name": "oracle", "subsample": 5}, "entropy"])
-    every = list(grid.jobs(made))
-    finish(made, *every[0], seconds=60.0)
-    lines = plan.describe(made).splitlines()
-    assert lines[2] == "1 job: about 1.0 minutes on one core by earlier runs"
-    assert lines[3].startswith("1 job: very roughly a minute on one core by declared costs")
-    assert lines[4] == "2 jobs: time unknown, nothing was measured here yet"
-
-
-def test_the_users_own_strategy_is_unknown(tmp_path: Path) -> None:
-    own = {"name": "own", "class": "lalbench.strategies.random_sampling:RandomSampling"}
-    assert work(study(tmp_path, strategies=[own])) is None
+    assert "nothing is left to run" in text
+    assert line(text, "total") == "13 13 6 6 0"
+    # the report alone is made again, but all results after a trial
+    (made.folder / "report.html").unlink()
+    assert row(made, "results").done == 3
+    plan.job_file(made, cell, block).unlink()
+    assert row(made, "results").done == 0
 
 
 def test_networks_are_estimated_and_noted_where_there_is_no_gpu(
@@ -221,43 +267,16 @@ def test_networks_are_estimated_and_noted_where_there_is_no_gpu(
     made = study(tmp_path, **changes)
     seconds = {}
     for present in (False, True):
-        monkeypatch.setattr(plan, "has_cuda", lambda found=present: found)
-        text = plan.describe(made)
+        for module in (plan, workload):
+            monkeypatch.setattr(module, "has_cuda", lambda found=present: found)
         where = "one GPU" if present else "1 CPU thread"
-        assert f"on {where} by declared costs" in text
+        trainings = 3 * (made.steps + 1)
+        assert f"declared for {where}: {trainings} trainings" in plan.describe(made)
         assert ("there is no GPU here" in "".join(plan.warnings(made))) == (not present)
         work = network_cost.trial_work(made, "digits", "resnet18", "random")
         seconds[present] = work.seconds(present)
     assert work.trainings == made.steps + 1
     assert seconds[False] > 100 * seconds[True]
-
-
-def test_declared_operations_are_those_of_the_architectures(tmp_path: Path) -> None:
-    torch_free = {"resnet18": (32, 32, 3), "small_cnn": (32, 32, 3), "mlp": (28, 28, 1)}
-    for name, (height, width, channels) in torch_free.items():
-        network = classifiers.get(name).build((channels, height, width), 10)
-        true = count_macs(network, (channels, height, width))
-        assert network_cost._macs(name, None, (height, width, channels)) == pytest.approx(
-            true, rel=0.1
-        )
-
-
-def test_jobs_of_networks_ask_for_more_when_they_do_more(tmp_path: Path) -> None:
-    changes = {
-        "datasets": ["digits", "cifar10"],
-        "sizes": {"test": 100, "reward": 0, "annotated": 500},
-        "classifiers": ["resnet18"],
-        "strategies": ["random", "vaal"],
-        "steps": 3,
-    }
-    made = study(tmp_path, **changes)
-    small = network_cost.resources(made, "digits", "resnet18", "random")
-    large = network_cost.resources(made, "cifar10", "resnet18", "random")
-    vaal = network_cost.resources(made, "cifar10", "resnet18", "vaal")
-    first = network_cost.resources(made, "cifar10", "resnet18")
-    assert 30 <= small["runtime"] < large["runtime"] < vaal["runtime"]
-    assert first["runtime"] < large["runtime"]
-    assert small["mem_mb"] < large["mem_mb"] < 64_000
 
 
 LAL = {"repetitions": 250, "last_size": 5, "candidates": 10, "trees": 50}
@@ -280,15 +299,16 @@ def test_what_is_learned_before_is_counted_and_declared(tmp_path: Path) -> None:
     made = lal_study(tmp_path, "lal_independent", "lal_iterative")
     text = plan.describe(made)
     one, two = (len(each.parts) for each in pretraining.needed(made))
-    expected = "regressors learned before the trials: 0 of 2 there; parts of their data: 0 of "
-    assert f"{expected}{one + two}, steps: 0 of 3" in text
+    assert line(text, "pretrain-rows").startswith(f"{one + two} 0 ")
     # 4 sizes of 250 states with 10 candidates, twice; paths of up to 3 points
     refits = 2 * 4 * 250 * 11 + 250 * (1 + 2 + 3)
-    assert f"{one + two + 3 + 2} jobs before the trials: very roughly" in text
-    assert f"declared costs, not by measurement ({refits:,} refits, 1,600 trees)" in text
+    assert line(text, "pretrain-rows").endswith(f"declared: {refits:,} refits")
+    assert line(text, "pretrain-step").endswith("declared: 1,500 trees")
+    assert line(text, "pretrain").endswith("declared: 100 trees")
     alone = plan.describe(lal_study(tmp_path, "lal_independent"))
-    assert f"0 of 1 there; parts of their data: 0 of {one}\n" in alone
-    assert "learned before" not in plan.describe(study(tmp_path))
+    assert line(alone, "pretrain-rows").startswith(f"{one} 0 ")
+    assert "pretrain-step" not in alone
+    assert "pretrain" not in plan.describe(study(tmp_path))
 
 
 def test_one_regressor_of_two_strategies_is_learned_once(tmp_path: Path) -> None:
@@ -298,8 +318,10 @@ def test_one_regressor_of_two_strategies_is_learned_once(tmp_path: Path) -> None
     ]
     made = study(tmp_path, classifiers=["random_forest"], strategies=chosen)
     assert len({each.key for each in pretraining.needed(made)}) == 1
+    text = plan.describe(made)
     n_parts = len(pretraining.needed(made)[0].parts)
-    assert f"trials: 0 of 1 there; parts of their data: 0 of {n_parts}\n" in plan.describe(made)
+    assert line(text, "pretrain-rows").startswith(f"{n_parts} 0 ")
+    assert line(text, "pretrain").startswith("1 0")
 
 
 def test_measured_speed_is_that_of_the_same_kind_and_regressor(tmp_path: Path) -> None:
@@ -310,29 +332,34 @@ def test_measured_speed_is_that_of_the_same_kind_and_regressor(tmp_path: Path) -
     learn(rows[0], 30 * rows[0].seconds)
     learn(every[-1])  # its time was not measured
     left = pretraining_cost.remaining(made, [wanted])
-    assert left.measured == tuple(rows[1:])
-    assert left.measured_seconds == pytest.approx(30 * sum(job.seconds for job in rows[1:]))
+    measured = [each for each in left if each.measured]
+    assert [each.job for each in measured] == rows[1:]
+    assert {each.measured for each in measured} == {1}
+    seconds = [30 * job.seconds for job in rows[1:]]
+    assert [each.seconds for each in measured] == pytest.approx(seconds)
     assert rows[3].seconds > rows[2].seconds > rows[1].seconds  # longer paths
-    assert [job.kind for job in left.declared] == ["step"] * 3
+    assert [each.job.kind for each in left if not each.measured] == ["step"] * 3
+    assert [row(made, title).done for title in ("pretrain-rows", "pretrain")] == [1, 1]
+    assert row(made, "pretrain-rows").wall == pytest.approx(sum(seconds))
     text = plan.describe(made)
-    assert "1 of 1 there; parts of their data: 1 of 4, steps: 0 of 3" in text
-    minutes = left.measured_seconds / 60
-    assert f"3 jobs before the trials: about {minutes:.1f} minutes one after another" in text
-    assert "3 jobs before the trials: very roughly a minute" in text
+    assert line(text, "pretrain-rows").endswith("median of 1 job")
+    assert line(text, "pretrain-step").endswith("declared: 1,500 trees")
 
 
 def test_done_when_trials_and_regressors_are(tmp_path: Path) -> None:
     made = lal_study(tmp_path, "lal_independent")
+    for paths in grid.output_files(made).values():
+        for path in paths:
+            files.write_text(made.folder / path, "")
     for cell, block in grid.jobs(made):
         finish(made, cell, block, seconds=1.0)
+    for name in ("tables/a.csv", "figures/a.png", "report.html", "manifest.json"):
+        files.write_text(made.folder / name, "")
     assert "nothing is left to run" not in plan.describe(made)
     every = pretraining_cost.jobs(made, *pretraining.needed(made))
     for job in every:
         learn(job)
-    text = plan.describe(made)
-    n_parts = len(every) - 1
-    assert f"1 of 1 there; parts of their data: {n_parts} of {n_parts}\n" in text
-    assert "nothing is left to run" in text
+    assert "nothing is left to run" in plan.describe(made)
 
 
 def test_the_published_grid_of_steps_is_much_work(tmp_path: Path) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import copy
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from lalbench.__main__ import main
 from lalbench.config import SETTINGS, Study
 from lalbench.errors import UserError
-from lalbench.study import load_study, parse_study
+from lalbench.study import load_study, parse_study, with_results
 
 BASE: dict[str, Any] = {
     "study": "tiny",
@@ -57,6 +59,10 @@ BAD = [
     (changed(settings=[{"name": "m", "frequencies": [1, -2]}]), "settings[0].frequencies", "posit"),
     (changed(settings=[{"name": "m", "score_weights": [0, 0]}]), "settings[0].score_w", "zero"),
     (changed(study="a/b"), "study", '"a/b"'),
+    (changed(results="r{x}"), "results", "leave out braces"),
+    (changed(results="<here>"), "results", "angle brackets"),
+    (changed(results="-r"), "results", "hyphen"),
+    (changed(results="a\nb"), "results", "line breaks"),
     (changed(study="$(touch x)"), "study", "letters"),
     (changed(strategies=["random", "random"]), "strategies", "label"),
     (changed(seeds={"data": [1, 1]}), "seeds.data", "twice"),
@@ -156,3 +162,24 @@ def test_what_learns_from_the_annotated_set_says_how_many_it_needs(
         yaml.safe_dump(changed(strategies=[strategy], sizes=sizes | {"annotated": least}))
     )
     load_study(path)
+
+
+@pytest.mark.parametrize("results", ["r{x}", "r}", "<a>", "-r", "a\tb", "a\0b"])
+def test_a_results_folder_of_the_command_is_checked_like_that_of_the_study(
+    results: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "s.yaml"
+    path.write_text(json.dumps(changed()))
+    assert main(["plan", str(path), f"--results={results}"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"lalbench: results: {json.dumps(results)} names no folder")
+    assert "leave out braces, angle brackets, line breaks and a hyphen" in error
+    with pytest.raises(UserError, match="results"):
+        parse_study(changed(results=results))
+
+
+@pytest.mark.parametrize("results", ["a b", "../é", "/x/it's", "a-b", "a$b", "a*[1]?", 'a"b', "~"])
+def test_other_results_folders_are_taken(results: str) -> None:
+    assert parse_study(changed(results=results)).results == results
+    assert with_results(parse_study(changed()), results).folder.parent == Path(results)
+    assert with_results(parse_study(changed()), "").results == "results"

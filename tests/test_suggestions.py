@@ -17,7 +17,7 @@ from lalbench import ActiveLearner
 from lalbench.__main__ import main
 from lalbench.data.partly_labelled import read_partly_labelled
 from lalbench.errors import UserError
-from lalbench.suggestions import Question, set_apart, suggest
+from lalbench.suggestions import Question, keep, set_apart, suggest
 
 
 def frame(n: int = 60, n_labelled: int = 20) -> pd.DataFrame:
@@ -189,6 +189,22 @@ def test_the_command_prints_writes_and_keeps(
 
 
 @pytest.mark.parametrize(
+    ("before", "lines"), [("", 1), ('{"a": 1}\n', 2), ('{"a": 1}', 2), ("é", 2), ("\n", 2)]
+)
+def test_a_line_is_never_glued_to_an_unfinished_one(
+    before: str, lines: int, tmp_path: Path
+) -> None:
+    log = tmp_path / "log.jsonl"
+    log.write_text(before, encoding="utf-8")
+    keep(log, {"rows": [1]})
+    text = log.read_text(encoding="utf-8")
+    assert text.startswith(before)
+    assert len(text.splitlines()) == lines
+    assert text.endswith("\n")
+    assert json.loads(text.splitlines()[-1])["rows"] == [1]
+
+
+@pytest.mark.parametrize(
     ("change", "arguments", "words"),
     [
         ({}, ["--target", "lable"], 'holds no "lable"; did you mean "label"'),
@@ -200,6 +216,7 @@ def test_the_command_prints_writes_and_keeps(
         ({}, ["--budget", "0"], "budget: cannot use 0"),
         ({}, ["--option", "ties"], 'option: cannot use "ties"; write NAME=VALUE'),
         ({}, ["--option", "tie=first"], 'no option "tie"'),
+        ({}, ["--class-weight", "yes=0", "--class-weight", "no=0"], "all weights are 0; give a po"),
         ({}, ["--leave-out", "idd"], 'leave-out: no feature "idd"; did you mean "id"'),
         ({}, ["--leave-out", "label"], 'leave-out: no feature "label"'),
         ({}, ["--seed", "-1"], "seed: cannot use -1"),
@@ -210,6 +227,7 @@ def test_the_command_prints_writes_and_keeps(
         ({"label": [0.5, 1.5] + [None] * 58}, [], "0.5 in data row 1 is no class label"),
         ({"a": "red"}, [], "'red' in data row 1 is no number"),
         ({"a": np.nan}, [], "60 values missing"),
+        ({"a": 1e308}, [], 'column "a": 1e+308 in data row 1 is too large to be squared; rescale'),
     ],
 )
 def test_what_cannot_be_asked_is_one_sentence(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from lalbench.errors import UserError
-from lalbench.user_arrays import class_names, matrix, numbered, whole_number
+from lalbench.user_arrays import class_names, matrix, numbered, weights, whole_number
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,7 @@ def test_rows_of_numbers(X: Any) -> None:
         ([[1, 2], [3]], "rows of different lengths"),
         ([[1, 2], [3, None]], "row 1, column 1 is nan; give finite numbers"),
         ([[1, 2], [np.inf, 3]], "row 1, column 0 is inf"),
+        ([[1, 2], [3, -1e308]], r"row 1, column 1 is -1e\+308, too large to be squared; rescale"),
         ([1, 2], r"shape \(2,\); give \(n, d\) rows"),
         ([], r"shape \(0,\)"),
         (np.zeros((3, 0)), r"shape \(3, 0\)"),
@@ -111,3 +112,13 @@ def test_whole_numbers() -> None:
     for wrong in (0, 1.0, True, "1", None):
         with pytest.raises(UserError, match="budget: cannot use"):
             whole_number("budget", wrong, 1)
+
+
+@pytest.mark.parametrize("given", [[0, 0], {"a": 0, "b": 0.0}, [-0.0, 0]])
+def test_weights_must_weigh_something(given: Any) -> None:
+    words = "class_weights: all weights are 0; give a positive one to one of a, b"
+    with pytest.raises(UserError, match=words):
+        weights("class_weights", given, ["a", "b"])
+    found = weights("class_weights", [0, 1], ["a", "b"])
+    assert found is not None
+    assert found.tolist() == [0.0, 1.0]

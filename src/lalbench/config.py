@@ -47,6 +47,28 @@ SafeName = Annotated[
 ]
 
 
+_FOLDER = re.compile(r"[^-{}<>\x00-\x1f\x7f][^{}<>\x00-\x1f\x7f]*")
+
+
+def results_folder(value: str) -> str:
+    """The same folder; raises :class:`ValueError` for one that the workflow cannot use."""
+    # Snakemake takes braces for wildcards and angle brackets for variables of paths; behind a
+    # hyphen the commands would look for an option.
+    if value and not _FOLDER.fullmatch(value):
+        raise ValueError(
+            "names no folder that the workflow can use; leave out braces, angle brackets, line "
+            "breaks and a hyphen at its beginning"
+        )
+    return value
+
+
+ResultsFolder = Annotated[
+    str,
+    AfterValidator(results_folder),
+    Field(min_length=1, json_schema_extra={"pattern": f"^{_FOLDER.pattern}$"}),
+]
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, strict=True)
 
@@ -315,7 +337,7 @@ class Study(_Model):
     study: SafeName = Field(description="Name of the study and of its results folder.")
     description: str = ""
     protocol: Literal["clean", "published"] = "clean"
-    results: str = Field(default="results", min_length=1, description="Folder for all studies.")
+    results: ResultsFolder = Field(default="results", description="Folder for all studies.")
     mirrors: list[str] = Field(
         default=[], description="Folders or URLs tried in order before the sources of the data."
     )

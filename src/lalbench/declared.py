@@ -1,4 +1,4 @@
-"""What trials will do and cost before anything was measured: refits and trainings of a study.
+"""What jobs will do and cost before anything was measured: refits and trainings of a study.
 
 Counts follow from the study, seconds from declared costs (:mod:`lalbench.oracle.cost`), which are
 right to an order of magnitude. No data set is read but those that the study has fetched already.
@@ -6,9 +6,10 @@ right to an order of magnitude. No data set is read but those that the study has
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +26,20 @@ if TYPE_CHECKING:
 
 IntArray = NDArray[np.int64]
 
+SECONDS_PER_JOB: Mapping[str, float] = MappingProxyType(
+    {
+        "fetch": 2.0,
+        "problems": 2.0,
+        "references": 5.0,
+        "tables": 3.0,
+        "figures": 4.0,
+        "report": 4.5,
+        "manifest": 0.5,
+    }
+)
+"""Of the stages whose work does not depend on the strategy, in small studies: medians of some
+fifteen on two cores. Downloads and thousands of trials take longer."""
+
 SECONDS_PER_TRAINING = 5.0
 """Of a neural process on 300 episodes of 100 points for 100 epochs (docs/neural_process.md)."""
 
@@ -34,7 +49,7 @@ SECONDS_PER_ROW = 4e-6
 
 @dataclass(frozen=True)
 class Work:
-    """What one trial does beside fitting its classifier once per step.
+    """What a stage does for one seed pair beside fitting its classifier once per step.
 
     Attributes:
         refits: of the classifier, by the oracle.
@@ -42,25 +57,29 @@ class Work:
         seconds: of both on one core, as declared.
     """
 
-    refits: int
-    trainings: int
-    seconds: float
+    refits: int = 0
+    trainings: int = 0
+    seconds: float = 0.0
 
 
-def trials(study: Study, cells: Iterable[grid.Cell]) -> dict[grid.Cell, Work | None]:
-    """The work of one trial of each cell.
+Works = Mapping[grid.Stage, Work]
+"""By the stages ``episodes``, ``learn`` and ``trials``, as far as a cell has them."""
 
-    None stands for what the study does not tell: a strategy that neither refits nor trains, a
-    strategy by import path, or an oracle over a whole pool of data that are not fetched yet.
+
+def of_cells(study: Study, cells: Iterable[grid.Cell]) -> dict[grid.Cell, Works]:
+    """The work of each cell for one seed pair.
+
+    Empty is what the study does not tell: a strategy that neither refits nor trains, a strategy by
+    import path, or an oracle over a whole pool of data that are not fetched yet.
     """
-    known: dict[grid.Cell, Work | None] = {}
+    known: dict[grid.Cell, Works] = {}
     for cell in cells:
         if cell not in known:
-            known[cell] = _trial(study, cell)
+            known[cell] = _of_cell(study, cell)
     return known
 
 
-def _trial(study: Study, cell: grid.Cell) -> Work | None:
+def _of_cell(study: Study, cell: grid.Cell) -> Works:
     from lalbench import protocols, strategies
     from lalbench.strategies.lal import LalWarmStart
     from lalbench.strategies.neural_process import NeuralProcess
@@ -68,7 +87,7 @@ def _trial(study: Study, cell: grid.Cell) -> Work | None:
 
     spec = study.strategy(cell.strategy)
     if spec.class_path is not None:
-        return None
+        return {}
     whole = spec.model_copy(update={"subsample": None})
     strategy = strategies.resolve(whole, protocols.get(study.protocol))
     if isinstance(strategy, NeuralProcess):
@@ -77,16 +96,16 @@ def _trial(study: Study, cell: grid.Cell) -> Work | None:
         return _warm_start(study, cell, strategy)
     if isinstance(strategy, Oracle | RewardOracle):
         return _oracle(study, cell, strategy, spec.subsample)
-    return None
+    return {}
 
 
 def _oracle(
     study: Study, cell: grid.Cell, strategy: Oracle | RewardOracle, subsample: int | None
-) -> Work | None:
+) -> Works:
     seen = _counts(study, cell)
     pool = _pool_size(study, cell, seen)
     if pool is None and subsample is None:
-        return None
+        return {}
     rounds = study.budget if strategy.batch == "greedy" else 1
     price = _price(study, cell, seen, strategy.engine)
     refits, seconds = 0, 0.0
@@ -96,28 +115,37 @@ def _oracle(
         n_candidates = min(size for size in (subsample, left) if size is not None)
         refits += rounds * (1 + n_candidates)
         seconds += rounds * price(n_annotated, n_candidates)
-    return Work(refits, 0, seconds)
+    return {"trials": Work(refits, 0, seconds)}
 
 
-def _neural_process(study: Study, cell: grid.Cell, strategy: NeuralProcess) -> Work:
+def _neural_process(study: Study, cell: grid.Cell, strategy: NeuralProcess) -> Works:
+    """Step 1 has stages of its own; the others are part of the trial."""
     price = _price(study, cell, _counts(study, cell), "auto")
-    trainings = 1 if strategy.refit == "once" else study.steps
     mean = sum(strategy.fractions) / len(strategy.fractions)
-    refits, seconds = 0, 0.0
-    for step in range(trainings):
+
+    def episodes(step: int) -> Work:
         n = study.dataset_sizes(cell.dataset).annotated + step * study.budget
         inside = round(mean * n)
-        refits += strategy.n_simulations * (1 + n - inside)
-        seconds += price(inside, n - inside, n_subsets=strategy.n_simulations)
-    later = strategy.epochs
-    if strategy.refit == "warm":
-        later = min(strategy.warm_epochs, later)
-    epochs = strategy.epochs + (trainings - 1) * later
-    share = strategy.n_simulations / 300 * epochs / 100
-    return Work(refits, trainings, seconds + share * SECONDS_PER_TRAINING)
+        refits = strategy.n_simulations * (1 + n - inside)
+        seconds = price(inside, n - inside, n_subsets=strategy.n_simulations)
+        return Work(refits=refits, seconds=seconds)
+
+    share = strategy.n_simulations / 300 * SECONDS_PER_TRAINING / 100  # per epoch
+    warm = strategy.refit == "warm"
+    epochs = min(strategy.warm_epochs, strategy.epochs) if warm else strategy.epochs
+    later = [] if strategy.refit == "once" else [episodes(step) for step in range(1, study.steps)]
+    return {
+        "episodes": episodes(0),
+        "learn": Work(trainings=1, seconds=share * strategy.epochs),
+        "trials": Work(
+            sum(work.refits for work in later),
+            len(later),
+            sum(work.seconds + share * epochs for work in later),
+        ),
+    }
 
 
-def _warm_start(study: Study, cell: grid.Cell, strategy: LalWarmStart) -> Work:
+def _warm_start(study: Study, cell: grid.Cell, strategy: LalWarmStart) -> Works:
     """As if the annotated set held its classes in equal shares."""
     price = _price(study, cell, _counts(study, cell), "auto")
     half = study.dataset_sizes(cell.dataset).annotated // 2
@@ -127,7 +155,8 @@ def _warm_start(study: Study, cell: grid.Cell, strategy: LalWarmStart) -> Work:
         refits += strategy.repetitions * (1 + n_candidates)
         seconds += price(size, n_candidates, n_subsets=strategy.repetitions)
     rows = strategy.repetitions * n_candidates * max(0, half - n_candidates - 1)
-    return Work(refits, 1, seconds + rows * strategy.trees * SECONDS_PER_ROW)
+    learning = Work(trainings=1, seconds=rows * strategy.trees * SECONDS_PER_ROW)
+    return {"episodes": Work(refits=refits, seconds=seconds), "learn": learning, "trials": Work()}
 
 
 def _price(study: Study, cell: grid.Cell, seen: IntArray | None, engine: str) -> partial[float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,24 @@ def check(folder: Path) -> int:
             whole = f"the folder {folder / part}" if part in ("tables", "figures") else "it"
             raise CorruptFileError(f"{path}: {what}; delete {whole} and run again")
     return len(found)
+
+
+def uncovered(folder: Path) -> dict[str, int]:
+    """What the manifest has no hash of: files and folders in the folder of a study, with the number
+    of files; hidden ones do not count.
+
+    Raises:
+        UserError: there is no manifest.
+        CorruptFileError: it is damaged.
+    """
+    known = {NAME, *read(folder)["files"]}
+    found: Counter[str] = Counter()
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder)
+        hidden = any(part.startswith(".") for part in name.parts)
+        if path.is_file() and not hidden and name.as_posix() not in known:
+            found[name.parts[0] if len(name.parts) == 1 else f"{name.parts[0]}/"] += 1
+    return dict(found)
 
 
 def _check_intact(path: Path, kind: str) -> None:

@@ -7,7 +7,6 @@ the same regressor is taken to go on at the speed that was measured.
 
 from __future__ import annotations
 
-import csv
 import math
 from collections import Counter
 from collections.abc import Iterable
@@ -17,7 +16,7 @@ from typing import Any, Literal
 
 from lalbench import pretraining, protocols
 from lalbench.config import Study
-from lalbench.errors import CorruptFileError
+from lalbench.earlier import benchmark_seconds
 from lalbench.pretraining import Pretraining
 
 Kind = Literal["rows", "step", "regressor"]
@@ -54,19 +53,17 @@ class Job:
 
 @dataclass(frozen=True)
 class Remaining:
-    """Jobs to do with the seconds they may take, one after another.
+    """A job to do.
 
     Attributes:
-        measured: jobs of which some of the same kind, for the same regressor, were measured.
-        measured_seconds: of these, at the measured speed.
-        declared: the other jobs.
-        declared_seconds: of these.
+        job: which.
+        seconds: that it may take: as measured, else as declared.
+        measured: jobs of its kind and regressor that were measured; 0: ``seconds`` are declared.
     """
 
-    measured: tuple[Job, ...]
-    measured_seconds: float
-    declared: tuple[Job, ...]
-    declared_seconds: float
+    job: Job
+    seconds: float
+    measured: int
 
 
 def jobs(study: Study, wanted: Pretraining) -> list[Job]:
@@ -81,51 +78,32 @@ def jobs(study: Study, wanted: Pretraining) -> list[Job]:
     return [*found, costs.regressor()]
 
 
-def remaining(study: Study, entries: Iterable[Pretraining]) -> Remaining:
+def remaining(study: Study, entries: Iterable[Pretraining]) -> list[Remaining]:
     """What is left to do, with its time.
 
     Raises:
         CorruptFileError: a benchmark file that cannot be read.
     """
-    measured: list[Job] = []
-    declared: list[Job] = []
-    seconds = 0.0
+    found = []
     for wanted in entries:
         every = jobs(study, wanted)
         speeds = _slowness(every)
         for job in every:
-            if job.output.exists():
-                continue
-            if job.kind in speeds:
-                measured.append(job)
-                seconds += job.seconds * speeds[job.kind]
-            else:
-                declared.append(job)
-    rest = sum(job.seconds for job in declared)
-    return Remaining(tuple(measured), seconds, tuple(declared), rest)
+            if not job.output.exists():
+                slowness, measured = speeds.get(job.kind, (1.0, 0))
+                found.append(Remaining(job, slowness * job.seconds, measured))
+    return found
 
 
-def _slowness(every: list[Job]) -> dict[Kind, float]:
-    """Measured seconds per declared second, of the kinds that were measured."""
-    taken: dict[Kind, float] = {}
+def _slowness(every: list[Job]) -> dict[Kind, tuple[float, int]]:
+    """Measured seconds per declared second and measured jobs, of the kinds that were measured."""
+    taken: dict[Kind, list[float]] = {}
     expected: dict[Kind, float] = {}
     for job in every:
         if job.benchmark.exists():
-            taken[job.kind] = taken.get(job.kind, 0.0) + _seconds(job.benchmark)
+            taken.setdefault(job.kind, []).append(benchmark_seconds(job.benchmark))
             expected[job.kind] = expected.get(job.kind, 0.0) + job.seconds
-    return {kind: taken[kind] / expected[kind] for kind in taken}
-
-
-def _seconds(path: Path) -> float:
-    """Wall-clock seconds in a benchmark file of Snakemake."""
-    try:
-        with open(path, newline="", encoding="utf-8") as handle:
-            values = [float(row["s"]) for row in csv.DictReader(handle, delimiter="\t")]
-        return sum(values) / len(values)
-    except (OSError, KeyError, TypeError, ValueError, ZeroDivisionError) as error:
-        raise CorruptFileError(
-            f"{path}: cannot be read as a benchmark of Snakemake; delete it and run again"
-        ) from error
+    return {kind: (sum(taken[kind]) / expected[kind], len(taken[kind])) for kind in taken}
 
 
 class _Costs:

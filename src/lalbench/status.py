@@ -46,10 +46,7 @@ def describe(study: Study) -> str:
     newest = _newest(study)
     if newest:
         lines.append(f"last sign of life {_ago(time.time() - newest)} ago")
-    left = plan.work_left(study)
-    if any(line.startswith("not yet") for line in lines):  # these are left, whatever else is
-        left = [line for line in left if line != "nothing is left to run"]
-    return "\n".join([*lines, *left])
+    return "\n".join([*lines, *plan.work_left(study)])
 
 
 def _scheduler() -> str:

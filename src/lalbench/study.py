@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -14,7 +15,7 @@ import yaml
 from pydantic import ValidationError
 
 from lalbench import protocols
-from lalbench.config import Study
+from lalbench.config import Study, results_folder
 from lalbench.errors import UserError, suggest
 
 
@@ -47,6 +48,21 @@ def parse_study(content: Any) -> Study:
         return Study.model_validate(content)
     except ValidationError as error:
         raise _first_error(error, content) from None
+
+
+def with_results(study: Study, results: str | None) -> Study:
+    """The study with its results in another folder; as it is where none is named.
+
+    Raises:
+        UserError: a folder that the workflow cannot use.
+    """
+    if not results:
+        return study
+    try:
+        return study.model_copy(update={"results": results_folder(results)})
+    except ValueError as error:
+        problem, _, remedy = str(error).partition("; ")
+        raise UserError("results", f"{_show(results)} {problem}", remedy) from None
 
 
 def check_study(study: Study) -> None:
@@ -246,7 +262,8 @@ def _follow(node: Any, schema: Any) -> Any:
 
 
 def _show(value: Any) -> str:
-    text = f'"{value}"' if isinstance(value, str) else repr(value)
+    # what would break the line, or hide in it, is escaped
+    text = json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
     return text if len(text) <= 60 else text[:57] + "…"
 
 

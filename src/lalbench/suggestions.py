@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -123,13 +124,17 @@ def suggest(question: Question) -> Answer:
 
 
 def keep(history: Path, summary: Mapping[str, Any]) -> None:
-    """Appends one line of JSON to a history, with the time."""
+    """Appends one line of JSON to a history, with the time; an unfinished last line is ended."""
     from datetime import UTC, datetime
 
     entry = {"time": datetime.now(UTC).isoformat(timespec="seconds"), **summary}
+    line = json.dumps(entry, ensure_ascii=False, allow_nan=False) + "\n"
     history.parent.mkdir(parents=True, exist_ok=True)
-    with open(history, "a", encoding="utf-8") as handle:
-        handle.write(json.dumps(entry, ensure_ascii=False, allow_nan=False) + "\n")
+    with open(history, "ab+") as handle:
+        if handle.seek(0, os.SEEK_END):
+            handle.seek(-1, os.SEEK_END)
+            line = line if handle.read() == b"\n" else f"\n{line}"
+        handle.write(line.encode())
 
 
 def set_apart(y: NDArray[Any], ids: IntArray, share: float, seed: int) -> tuple[IntArray, IntArray]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from lalbench.data.user_columns import LARGEST, extreme_row
 from lalbench.errors import UserError
 from lalbench.objectives.scorer import check_weights
 
@@ -41,6 +42,14 @@ def matrix(key: str, X: ArrayLike, n_features: int | None = None) -> FloatArray:
             key,
             f"row {row}, column {column} is {rows[row, column]}",
             "give finite numbers: fill the gap, or leave the row out",
+        )
+    extreme = extreme_row(rows)
+    if extreme is not None:
+        column = int(np.abs(rows[extreme]).argmax())
+        raise UserError(
+            key,
+            f"row {extreme}, column {column} is {rows[extreme, column]}, too large to be squared",
+            f"rescale the column, below {LARGEST:g}, or leave the row out",
         )
     return rows
 
@@ -101,6 +110,8 @@ def weights(key: str, given: Any, known: Sequence[Any]) -> FloatArray | None:
         raise UserError(
             key, f"{len(found)} weights for the {len(known)} classes {names}", "give one each"
         )
+    if not found.any():
+        raise UserError(key, "all weights are 0", f"give a positive one to one of {names}")
     return found
 
 

@@ -22,7 +22,11 @@ def test_the_folder_of_a_study_is_verified(
 ) -> None:
     assert manifests.check(study.folder) == 6
     assert main(["verify", str(study.folder)]) == 0
-    assert "6 files, each with its hash" in capsys.readouterr().out
+    assert capsys.readouterr().out.splitlines() == [
+        f"{study.folder}: 6 files, each with its hash",
+        "not checked, as the manifest has no hashes of them: cache/ (1), logs/ (1), report.html, "
+        "timings/ (1)",
+    ]
     trial = study.folder / "trials/mine/balanced/svm/random/block-000.parquet"
     trial.write_bytes(b"PAR2")
     assert main(["verify", str(study.folder)]) == 1
@@ -30,6 +34,15 @@ def test_the_folder_of_a_study_is_verified(
     trial.unlink()
     with pytest.raises(CorruptFileError, match="is missing; delete it and run again"):
         manifests.check(study.folder)
+
+
+def test_what_has_no_hash_is_named(study: Study) -> None:
+    beside = {"cache/": 1, "logs/": 1, "report.html": 1, "timings/": 1}
+    assert manifests.uncovered(study.folder) == beside
+    files.write_text(study.folder / "tables" / "mine.csv", "")
+    files.write_text(study.folder / "tables" / ".hidden", "")
+    files.write_text(study.folder / "notes.txt", "")
+    assert manifests.uncovered(study.folder) == beside | {"tables/": 1, "notes.txt": 1}
 
 
 def test_a_changed_table_takes_its_folder_with_it(study: Study) -> None:

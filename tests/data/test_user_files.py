@@ -16,6 +16,7 @@ from hypothesis.extra import numpy as hnp
 from lalbench import data
 from lalbench.config import DatasetSpec
 from lalbench.data.dataset import Dataset
+from lalbench.data.user_columns import LARGEST
 from lalbench.errors import UserError
 
 FORMATS = ("csv", "parquet", "npz")
@@ -68,7 +69,7 @@ def test_numbers_survive_every_format(
     tmp_path_factory: pytest.TempPathFactory, kind: str, data_: st.DataObject
 ) -> None:
     n, d = data_.draw(st.integers(2, 8)), data_.draw(st.integers(1, 4))
-    finite = st.floats(allow_nan=False, allow_infinity=False)
+    finite = st.floats(-LARGEST, LARGEST)
     X = data_.draw(hnp.arrays(np.float64, (n, d), elements=finite))
     labels = data_.draw(
         st.lists(st.integers(-9, 9), min_size=n, max_size=n).filter(lambda y: len(set(y)) > 1)
@@ -184,7 +185,12 @@ def test_a_missing_target_gets_a_hint(tmp_path: Path, kind: str) -> None:
 @pytest.mark.parametrize("kind", FORMATS)
 @pytest.mark.parametrize(
     ("value", "says"),
-    [(np.nan, "1 value missing (NaN)"), (np.inf, "inf"), (-np.inf, "-inf")],
+    [
+        (np.nan, "1 value missing (NaN)"),
+        (np.inf, "inf"),
+        (-np.inf, "-inf"),
+        (-1e308, "-1e+308 in data row 3 is too large to be squared; rescale the column"),
+    ],
 )
 def test_missing_and_infinite_features(tmp_path: Path, kind: str, value: float, says: str) -> None:
     path = write(GOOD.assign(b=[0.5, 1.0, value, 2.0]), tmp_path, kind)

@@ -58,6 +58,17 @@ def test_permuting_columns_permutes_the_scaled_columns(X, rnd):
     )
 
 
+@pytest.mark.parametrize("fit", [fit_scalar, fit_per_feature])
+@pytest.mark.parametrize("size", [1e-200, 5e-324, 1e-90, 1e100])
+@pytest.mark.filterwarnings("error")
+def test_numbers_of_any_size_that_is_taken_stay_finite(fit, size):
+    X = np.outer([1.0, -1.0, 0.0, 1.0], [size, size])
+    scaled = fit(X)(X)
+    assert np.isfinite(scaled).all()
+    if size > 1e-100:
+        assert np.isclose(scaled.std(), 1)
+
+
 def test_scaling_leaves_its_input_alone():
     X = np.arange(6.0).reshape(3, 2)
     fit_scalar(X)(X)

@@ -10,9 +10,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import spearmanr
+from sklearn import datasets
+from sklearn.svm import SVC
 
-from lalbench import strategies
+from lalbench import classifiers, strategies
 from lalbench.strategies.base import LearningState
+from lalbench.strategies.f_score import FScore
 from lalbench.strategies.uncertainty import (
     entropies,
     least_confident_scores,
@@ -99,6 +103,23 @@ def test_rules_differ_with_three_classes(planted: Callable[..., LearningState]) 
     p = [[0.5, 0.499, 0.001], [0.45, 0.3, 0.25], [0.44, 0.42, 0.14]]
     first = {name: strategies.get(name).select(planted(p), 1, rng()).indices[0] for name in RULES}
     assert first == {"entropy": 1, "margin": 0, "least_confident": 2}
+
+
+@pytest.mark.parametrize(("name", "expected"), [("wine", -0.06), ("digits", -0.10)])
+def test_f_score_of_an_svm_with_more_classes_is_no_distance_to_a_border(
+    name: str, expected: float
+) -> None:
+    """The pitfall that its docstring names, with these numbers."""
+    X, y = getattr(datasets, f"load_{name}")(return_X_y=True)
+    X = (X - X.mean(axis=0)) / (X.std(axis=0) + 1e-9)
+    train = np.random.RandomState(0).choice(len(y), 100, replace=False)
+    pool = np.setdiff1d(np.arange(len(y)), train)
+    values = classifiers.decision(SVC().fit(X[train], y[train]), X[pool], int(y.max()) + 1)
+    assert (np.abs(values).argmin(axis=1) == values.argmin(axis=1)).all()
+    best = np.sort(values, axis=1)[:, -2:]
+    found = spearmanr(np.abs(values).min(axis=1), best[:, 1] - best[:, 0]).statistic
+    assert found == pytest.approx(expected, abs=0.005)
+    assert f"{expected:.2f} on {name}" in " ".join((FScore.__doc__ or "").split())
 
 
 @pytest.mark.parametrize(

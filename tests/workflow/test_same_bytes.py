@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 
+from lalbench import earlier, jobs
 from lalbench.archive import checking
+from lalbench.study import parse_study
 
 pytestmark = pytest.mark.workflow
 
@@ -31,6 +33,19 @@ def hashes(results: Path) -> dict[str, str]:
     }
 
 
+def plan_of(checkout: Any) -> str:
+    """What ``lalbench plan`` says, with single spaces."""
+    done = subprocess.run(
+        [sys.executable, "-m", "lalbench", "plan", "config.yaml"],
+        cwd=checkout.folder,
+        env=os.environ | {"PYTHONPATH": f"{checkout.folder / 'src'}{os.pathsep}{checkout.folder}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return "\n".join(" ".join(line.split()) for line in done.stdout.splitlines())
+
+
 def test_a_killed_run_on_one_core_ends_like_an_undisturbed_one_on_two(
     finished: Any, fresh: Any
 ) -> None:
@@ -45,6 +60,7 @@ def test_a_killed_run_on_one_core_ends_like_an_undisturbed_one_on_two(
     assert not (fresh.results / output).exists()
     kept = {path: path.stat().st_mtime_ns for path in (fresh.results / "cache").rglob("*.json")}
     assert sum('"strategy": "patient"' in path.read_text().replace("\\", "") for path in kept) == 1
+    assert "\ntrials patient 1 0 4 1 " in plan_of(fresh)
 
     (fresh.folder / "pause").unlink()
     fresh.run("--unlock")
@@ -54,6 +70,16 @@ def test_a_killed_run_on_one_core_ends_like_an_undisturbed_one_on_two(
     assert len(expected) > 50
     assert hashes(fresh.results) == expected
     assert fresh.planned() == set()
+    assert "\nnothing is left to run" in plan_of(fresh)
+
+
+def test_the_plan_finds_what_every_job_made_and_its_seconds(finished: Any) -> None:
+    study = parse_study(finished.study | {"results": str(finished.results.parent)})
+    every = list(jobs.every(study))
+    assert {job.stage for job in every} >= {"fetch", "episodes", "learn", "trials", "references"}
+    for job in every:
+        assert job.output.exists()
+        assert earlier.benchmark_seconds(job.benchmark) > 0
 
 
 def test_an_archive_is_verified_and_its_study_run_again(finished: Any, tmp_path: Path) -> None:

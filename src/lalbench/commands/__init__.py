@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 
+from lalbench.commands.parsing import Parser
+
 
 def parser() -> argparse.ArgumentParser:
     """Of ``lalbench``, with all its commands; each sets ``command`` to what it calls."""
     from lalbench.commands import archives, catalogues, completion, points, stages, studies
 
-    found = argparse.ArgumentParser(
+    found: argparse.ArgumentParser = Parser(
         prog="lalbench",
         description="Learns how to choose labels, and compares strategies of active learning.",
         epilog="Studies run by Snakemake, which calls the commands from fetch to manifest.",

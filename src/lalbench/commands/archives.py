@@ -43,8 +43,15 @@ def _verify(options: argparse.Namespace) -> None:
     from lalbench import manifests
     from lalbench.archive import checking
 
-    check = manifests.check if options.place.is_dir() else checking.verify
-    print(f"{options.place}: {check(options.place)} files, each with its hash")
+    place = options.place
+    if not place.is_dir():
+        print(f"{place}: {checking.verify(place)} files, each with its hash")
+        return
+    print(f"{place}: {manifests.check(place)} files, each with its hash")
+    others = manifests.uncovered(place).items()
+    if others:
+        names = (f"{name} ({n})" if name.endswith("/") else name for name, n in others)
+        print(f"not checked, as the manifest has no hashes of them: {', '.join(names)}")
 
 
 def _rerun(options: argparse.Namespace) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 def add(commands: Commands) -> None:
     """Declares the commands."""
     add_study_command(commands, "validate", _validate, "check a study file")
-    add_study_command(commands, "plan", _plan, "say what a study will run")
+    plan = add_study_command(commands, "plan", _plan, "say what a study will run, and its time")
+    plan.add_argument("--cores", type=int, default=_cores(), help="default: those here")
+    plan.add_argument("--price-per-core-hour", type=float, metavar="PRICE", help="for the cost")
     add_study_command(commands, "status", _status, "say how far a study is")
     compare = add_command(
         commands, "compare", _compare, "compare two studies, paired by data split"
@@ -54,7 +57,15 @@ def _validate(options: argparse.Namespace) -> None:
 def _plan(options: argparse.Namespace) -> None:
     from lalbench import plan
 
-    print(plan.describe(study_of(options, check_names=True)))
+    study = study_of(options, check_names=True)
+    print(plan.describe(study, options.cores, options.price_per_core_hour))
+
+
+def _cores() -> int:
+    """Processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _status(options: argparse.Namespace) -> None:
@@ -79,11 +90,10 @@ def _compare(options: argparse.Namespace) -> None:
 
 def _reproduction(options: argparse.Namespace) -> None:
     from lalbench.results.reproduction import write_reproduction
-    from lalbench.study import load_study
+    from lalbench.study import load_study, with_results
 
     studies = [load_study(path, check_names=False) for path in options.studies]
-    if options.results:
-        studies = [study.model_copy(update={"results": options.results}) for study in studies]
+    studies = [with_results(study, options.results) for study in studies]
     write_reproduction(studies, options.reference, options.output)
 
 

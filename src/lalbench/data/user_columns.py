@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 # float64 holds every integer up to here
 _EXACT = 2**53
 
+LARGEST = 1e100
+"""Features are squared and summed: float64 ends at 1.8e308."""
+
 
 def numeric_column(column: pd.Series[Any], key: str) -> NDArray[np.float64]:
     """(n,) float64 features.
@@ -87,7 +90,21 @@ def as_numbers(values: NDArray[Any], kind: str, key: str) -> NDArray[np.float64]
         raise UserError(
             key, f"{numbers[row]} in data row {row + 1}", "replace infinite values or drop the row"
         )
+    extreme = extreme_row(numbers)
+    if extreme is not None:
+        raise UserError(
+            key,
+            f"{numbers[extreme]} in data row {extreme + 1} is too large to be squared",
+            f"rescale the column, below {LARGEST:g}, or drop the row",
+        )
     return numbers
+
+
+def extreme_row(numbers: NDArray[np.float64]) -> int | None:
+    """The first of (n,) or (n, d) rows with a number beyond :data:`LARGEST`, or None."""
+    beyond = np.abs(numbers) > LARGEST
+    rows = beyond.any(axis=1) if beyond.ndim > 1 else beyond
+    return int(rows.argmax()) if rows.any() else None
 
 
 def as_labels(values: NDArray[Any], kind: str, key: str) -> NDArray[Any]:

@@ -68,7 +68,7 @@ class Scaling:
 def fit_scalar(X: NDArray[Any]) -> Scaler:
     """One mean and one standard deviation (ddof 0) over all entries of ``X``.
 
-    A matrix of equal entries is scaled by 1.
+    A matrix of equal entries is scaled by 1, as is one whose deviation is too small for float64.
 
     Args:
         X: (n, d) float64 or uint8.
@@ -76,14 +76,14 @@ def fit_scalar(X: NDArray[Any]) -> Scaler:
     mean = np.asarray(X.mean(dtype=np.float64))
     constant = bool(X.min() == X.max())
     deviation = math.sqrt(_squares(np.ascontiguousarray(X).reshape(-1), float(mean)) / X.size)
-    return Scaler(mean, np.asarray(1.0 if constant else deviation))
+    return Scaler(mean, np.asarray(1.0 if constant else deviation or 1.0))
 
 
 def fit_per_feature(X: NDArray[Any]) -> Scaler:
     """Mean and standard deviation (ddof 0) of every column of ``X``.
 
     A constant column is centred on its value and scaled by 1; its computed deviation may be a
-    rounding error instead of 0.
+    rounding error instead of 0. Where squares underflow (values below 1e-160) the scale is 1, too.
 
     Args:
         X: (n, d) float64 or uint8.
@@ -95,7 +95,8 @@ def fit_per_feature(X: NDArray[Any]) -> Scaler:
         means.append(columns.mean(axis=0))
         deviations.append(columns.std(axis=0))
     mean = np.where(constant, X[0], np.concatenate(means))
-    return Scaler(mean, np.where(constant, 1.0, np.concatenate(deviations)))
+    deviation = np.concatenate(deviations)
+    return Scaler(mean, np.where(constant | (deviation == 0.0), 1.0, deviation))
 
 
 def pixel_statistics(source: Dataset, rows: IntArray) -> tuple[FloatArray, FloatArray]:

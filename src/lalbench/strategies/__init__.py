@@ -6,7 +6,7 @@ What a strategy must do: :class:`lalbench.strategies.base.Strategy` and ``docs/s
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +37,9 @@ __all__ = [
     "path_of",
     "resolve",
 ]
+
+_OWNERS = 3
+"""Strategies that are named as those to which an option belongs; more say nothing."""
 
 _ADAPTER = "lalbench.strategies.scikit_activeml"
 
@@ -142,6 +145,20 @@ def _from_path(path: str, options: Mapping[str, Any]) -> Strategy:
     return _build(made_by, options)
 
 
+def _remedy(option: str, known: Collection[str]) -> str:
+    """What to do about an option that a strategy does not have."""
+    from lalbench.imports import import_object
+
+    owners = [
+        name
+        for name, path in _REGISTRY.items()
+        if option in inspect.signature(import_object(path, "class")).parameters
+    ]
+    if 0 < len(owners) <= _OWNERS:
+        return f"it is an option of {' and '.join(owners)}, leave it out or use that"
+    return suggest(option, known) if known else "it has no options"
+
+
 def _build(make: Any, options: Mapping[str, Any]) -> Strategy:
     """Calls a class, or a function that returns a strategy, with checked options."""
     title = getattr(make, "__name__", str(make))
@@ -151,8 +168,8 @@ def _build(make: Any, options: Mapping[str, Any]) -> Strategy:
     takes_any = any(entry.kind is entry.VAR_KEYWORD for entry in known.values())
     for option in options:
         if option not in known and not takes_any:
-            remedy = suggest(option, known) if known else "it has no options"
-            raise UserError(f"options.{option}", f'{title} has no option "{option}"', remedy)
+            problem = f'{title} has no option "{option}"'
+            raise UserError(f"options.{option}", problem, _remedy(option, known))
     try:
         strategy = make(**options)
     except UserError as error:

@@ -67,7 +67,7 @@ class Memory:
 
 @dataclass(frozen=True)
 class Albl(Options):
-    """Draws points from a mixture of strategies ("arms") whose weights follow Exp4.P.
+    r"""Draws points from a mixture of strategies ("arms") whose weights follow Exp4.P.
 
     The reward of a point is the importance-weighted accuracy of the classifier refitted with it,
     ``r = Σ_t W_t 1[f(x_t) = y_t] / (n T)`` over the draws t so far, where ``W_t = 1 / q_t(x_t)``
@@ -89,6 +89,25 @@ class Albl(Options):
             the start. Without it only points that an arm ranks first can be drawn.
         horizon: T, the number of points that the trial will acquire. The bandit goes on beyond.
         delta: δ of Exp4.P.
+
+    Rule:
+        $i \sim \sum_k p_k \varphi_k(i)$ over the choices $\varphi_k$ of the arms; $p_k$ grows with
+        the importance-weighted accuracy on what was acquired when the arm had a say
+
+    Cost:
+        that of its arms, and $O(bn)$
+
+    Source:
+        W.-N. Hsu and H.-T. Lin, *Active Learning by Learning*, 2015; ALBE in K. Konyushkova, R.
+        Sznitman and P. Fua, *Learning Active Learning from Data*, 2017.
+
+    Pitfalls:
+        - ``horizon`` must be the number of points that the trial acquires; the default is right for
+          a hundred only.
+        - The reward is accuracy, whatever the objective of the study: points of rare classes count
+          no more than others.
+        - Without the random arm only points that an arm ranks first can be drawn; it is this arm
+          that crosses borders which uncertainty sampling never looks at (docs/lal-results.md).
     """
 
     arms: tuple[Arm, ...] | list[Arm] = ("entropy", "random", "quire")

@@ -51,10 +51,28 @@ class _GraphSampling(Options):
 
 @dataclass(frozen=True)
 class UncertainGcn(_GraphSampling):
-    """``argmin |s - s_margin|``: points that look least like annotated ones, but for a margin.
+    r"""Points of which a graph network is least sure that they are annotated, but for a margin.
 
     Attributes:
         s_margin: confidence of the best point.
+
+    Rule:
+        $\arg\min_i \vert s_i - s_{\mathrm{margin}} \vert$, $s_i$ the network's probability of
+        "annotated"
+
+    Cost:
+        $O((n + m) D h)$ per epoch, with $h$ = ``hidden``
+
+    Source:
+        R. Caramalau, B. Bhattarai and T.-K. Kim, *Sequential Graph Convolutional Network for Active
+        Learning*, 2021.
+
+    Pitfalls:
+        - No better than random sampling in docs/deep.md: the difference of AUAC is -0.14, with the
+          95 % interval from -0.38 to +0.11.
+        - It knows which points are annotated, and neither their classes nor what the classifier
+          says.
+        - On a CPU a network for a million points takes hours; use a ``subsample``.
     """
 
     s_margin: Probability = 0.1
@@ -68,7 +86,25 @@ class UncertainGcn(_GraphSampling):
 
 @dataclass(frozen=True)
 class CoreGcn(_GraphSampling):
-    """K-center greedy on the hidden layer of the graph network."""
+    r"""K-center greedy on the hidden layer of a graph network that tells annotated points apart.
+
+    Rule:
+        $\arg\max_i \min_{j \in A \cup S} \Vert h_i - h_j \Vert$, $h_i$ the hidden layer at point
+        $i$, point by point
+
+    Cost:
+        $O((n + m) D h)$ per epoch, with $h$ = ``hidden``; then $O(mnh)$ and $O(nh)$ per pick
+
+    Source:
+        R. Caramalau, B. Bhattarai and T.-K. Kim, *Sequential Graph Convolutional Network for Active
+        Learning*, 2021.
+
+    Pitfalls:
+        - Beside ``k_center_greedy`` on the embeddings themselves the network brings little: AUAC
+          8.08 ± 0.14 and 8.02 ± 0.08 in docs/deep.md.
+        - It is drawn to outliers of the hidden layer, and knows neither classes nor classifier.
+        - On a CPU a network for a million points takes hours; use a ``subsample``.
+    """
 
     def select(self, state: LearningState, budget: int, rng: Generator) -> Selection:
         """Greedy picks; scores are squared distances to the nearest annotated point.

@@ -24,8 +24,7 @@ from lalbench.strategies.ties import Ranking, Ties
 from lalbench.strategies.uncertainty import margin_scores, margins
 
 Directions = Literal["method", "released"]
-"""``method``: exploit by the smallest margin, explore away from the annotated points; ``released``:
-both reversed, as in the NPAL authors' code (docs/protocols.md [5])."""
+"""Those of the paper, or both reversed, as in the NPAL authors' code (docs/protocols.md [5])."""
 
 _SAMPLE = 500
 """Points whose pairwise distances make the median."""
@@ -52,7 +51,8 @@ class _Hal(Options):
 
     Attributes:
         p_exploit: probability of exploiting; the coin is below it.
-        directions: of both rules (:data:`Directions`).
+        directions: ``method``: exploit by the smallest margin, explore away from annotated points;
+            ``released``: both reversed (docs/protocols.md [5]).
         draws: ``named``: from the strategy's stream, by row id; ``released``: the legacy NumPy
             generator for the uniform rule, the legacy Python generator for the coin
             (docs/protocols.md [6]).
@@ -95,7 +95,26 @@ class _Hal(Options):
 
 @dataclass(frozen=True)
 class HalUniform(_Hal):
-    """The smallest margin, or by the flip of a coin a uniform choice."""
+    r"""The smallest margin, or by the flip of a coin a uniform choice.
+
+    Rule:
+        $\arg\min_i p_{i(1)} - p_{i(2)}$ with the probability ``p_exploit``, else $P(i) = 1/n$
+
+    Cost:
+        $O(nK \log K)$ once and $O(n)$ per pick
+
+    Source:
+        A. Kazerouni, Q. Zhao, J. Xie, S. Tata and M. Najork, *Active Learning for Skewed Data
+        Sets*, 2020.
+
+    Pitfalls:
+        - Published numbers of Bakker et al. (2023) are of reversed directions: on waveform,
+          imbalanced, they have an AUAC of 8.112 where the method has 8.297 (docs/reproduction.md).
+          The ``published`` protocol repeats that.
+        - By default every second label is a random one, late in a trial as at its beginning.
+        - Scores are those of the rule that made the first pick; the other picks of a batch need not
+          follow them.
+    """
 
     needs: ClassVar[frozenset[Need]] = frozenset({Need.PROBABILITIES})
 
@@ -107,15 +126,33 @@ class HalUniform(_Hal):
 
 @dataclass(frozen=True)
 class HalGauss(_Hal):
-    """The smallest margin, or by a coin the smallest ``g_i = Σ_l exp(-‖z_i - z_l‖² / delta)``.
+    r"""The smallest margin, or by the flip of a coin the point that Gaussians cover least.
 
-    The sum runs over annotated and chosen points and is kept as a logarithm, so that it does not
-    underflow. Cost O(n_annotated n_pool D) once and O(n_pool D) per pick; on embeddings of networks
-    O(m D) per pick, where m is the number of points that are hardly covered.
+    The sum of the rule is kept as a logarithm, so that it does not underflow.
 
     Attributes:
         delta: width; ``"median"``: median squared distance between different points, on a sample of
             500 annotated and pool points (1 if all are equal). The authors' code has 10.
+
+    Rule:
+        $\arg\min_i p_{i(1)} - p_{i(2)}$ with the probability ``p_exploit``, else
+        $\arg\min_i \sum_{l \in A \cup S} \exp(-\Vert z_i - z_l \Vert^2 / \delta)$
+
+    Cost:
+        $O(mnD + nK \log K)$ once and $O(nD)$ per pick; on embeddings of networks $O(qD)$ per pick,
+        where $q$ points are hardly covered
+
+    Source:
+        A. Kazerouni, Q. Zhao, J. Xie, S. Tata and M. Najork, *Active Learning for Skewed Data
+        Sets*, 2020.
+
+    Pitfalls:
+        - What is covered least are outliers, as with ``k_center_greedy``, in every second pick by
+          default.
+        - A fixed ``delta`` belongs to one scale of the features: where all distances are far above
+          it, the nearest annotated point alone decides.
+        - Published numbers of Bakker et al. (2023) are of reversed directions: with a network they
+          label what it is surest of (docs/deep.md). The ``published`` protocol repeats that.
     """
 
     delta: Positive | Literal["median"] = "median"

@@ -26,13 +26,28 @@ _STARTS = (0.3, 1.0, 3.0)
 
 @dataclass(frozen=True)
 class Kapoor(Ranked):
-    """``argmin |μ_x| / √(v_x + σ²)``, posterior mean μ and variance v, labels ±1, two classes.
+    r"""Uncertainty of a Gaussian process that regresses on the labels of two classes.
 
-    The process has mean 0 and the kernel ``exp(-‖z - z'‖² / (2 l²))``, the noise the variance σ²
-    (Kapoor, Grauman, Urtasun and Darrell 2007). At every step l and σ² ≥ 0.001 maximise
+    The process has mean 0 and the kernel ``exp(-‖z - z'‖² / (2 l²))``, the noise the variance σ²,
+    the labels are ±1. At every step l and σ² ≥ 0.001 maximise
     the marginal likelihood of the annotated points (:func:`hyperparameters`); of fewer than 10
-    points l is their median distance and only σ² is fitted. Cost O(m³) for each of about 50
-    likelihoods and O(n m (m + D)) for m annotated points, n pool points and D columns.
+    points l is their median distance and only σ² is fitted.
+
+    Rule:
+        $\arg\min_i \vert \mu_i \vert / \sqrt{v_i + \sigma^2}$, posterior mean and variance
+
+    Cost:
+        $O(m^3)$ for each of about 50 likelihoods, then $O(nm(m + D))$
+
+    Source:
+        A. Kapoor, K. Grauman, R. Urtasun and T. Darrell, *Active Learning with Gaussian Processes
+        for Object Categorization*, 2007.
+
+    Pitfalls:
+        - More than two classes are refused, at the first step of a trial.
+        - Its Gaussian process is its own, whatever the task classifier is; where that is one, too,
+          it is behind ``lal_iterative`` on all three boards (docs/lal-results.md).
+        - About 50 factorisations of the annotated points' kernel at every step, each cubic in them.
     """
 
     needs: ClassVar[frozenset[Need]] = frozenset({Need.EMBEDDINGS})

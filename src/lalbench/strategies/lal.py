@@ -59,8 +59,9 @@ class Lal(Options):
         random_numbers: of the classifiers before and after: ``"common"`` or ``"independent"``.
         targets: of the regressor: the ``"change"`` of the objective by a label, or its
             ``"advantage"`` over the mean of the candidates of the same state.
-        trees, max_depth, max_features, min_leaf: of the regressor
-            (:class:`~lalbench.learners.lal.RegressorOptions`).
+        trees, max_depth: of the regressor (:class:`~lalbench.learners.lal.RegressorOptions`).
+        max_features: columns among which it looks for a split.
+        min_leaf: rows in each of its leaves, at most a twentieth of all.
     """
 
     ties: Ties = "random"
@@ -145,7 +146,7 @@ class ColdStartLal(Lal):
     """What the variants share whose data are synthetic: one regressor for all studies.
 
     Attributes:
-        objective: whose improvements are learned: a name of :func:`lalbench.objectives.names`.
+        objective: whose improvements are learned: the name of one for two classes.
         first_size, last_size: of the annotated sets in the data.
         seed: of data and regressor.
     """
@@ -208,7 +209,28 @@ class ColdStartLal(Lal):
 
 @dataclass(frozen=True)
 class LalIndependent(ColdStartLal):
-    """LAL-independent: a forest that learned from random annotated sets (algorithm 2)."""
+    r"""The largest improvement that a forest predicts; it learned from random annotated sets.
+
+    Rule:
+        $\arg\max_i g(\phi, \psi_i)$, a regression forest on the state $\phi$ of the classifier
+        and what it says of the point, $\psi_i$
+
+    Cost:
+        $n$ walks through the trees of the classifier, one through the regressor for every different
+        state; the regressor is learned once for all studies (docs/lal.md)
+
+    Source:
+        K. Konyushkova, R. Sznitman and P. Fua, *Learning Active Learning from Data*, 2017,
+        algorithm 2.
+
+    Pitfalls:
+        - With a random forest it behaves like ``entropy``, and is behind random sampling on the
+          2 × 2 checkerboard, too (AUAC 75.4 against 84.0; docs/lal-results.md).
+        - What it learned is weighted accuracy of two synthetic classes with up to ``last_size``
+          annotated points; the study's objective plays no part unless ``objective`` names it, and
+          larger sets count as that size.
+        - A forest of 50 trees has some 51 different states, so that ``ties`` decide many picks.
+    """
 
     def pretrain(self, classifier: Any, processes: int = 1) -> Regressor:
         """The regressor for an unfitted task classifier, as the workflow learns it in parts."""
@@ -219,11 +241,30 @@ class LalIndependent(ColdStartLal):
 
 @dataclass(frozen=True)
 class LalIterative(ColdStartLal):
-    """LAL-iterative: a forest that learned from sets that smaller ones chose (algorithm 3).
+    r"""The largest improvement that a forest predicts; it learned from sets that LAL itself chose.
 
     Attributes:
         step_trees, step_depths, step_features: grid of the regressors of single sizes; of all
             combinations the one with the largest out-of-bag R² is taken.
+
+    Rule:
+        $\arg\max_i g(\phi, \psi_i)$, as ``lal_independent``
+
+    Cost:
+        as ``lal_independent``; learning takes a regressor per size besides, some four times as long
+
+    Source:
+        K. Konyushkova, R. Sznitman and P. Fua, *Learning Active Learning from Data*, 2017,
+        algorithm 3.
+
+    Pitfalls:
+        - On real data it is not told from ``entropy`` on any of eleven sets after the adjustment
+          for their number, and behind random sampling on banana (docs/lal-results.md).
+        - What it learned is weighted accuracy of two synthetic classes with up to ``last_size``
+          annotated points; the study's objective plays no part unless ``objective`` names it, and
+          larger sets count as that size.
+        - Each size is learned after the one before it, so that more cores help less than with
+          ``lal_independent``.
     """
 
     ACQUISITION_OPTIONS: ClassVar[tuple[str, ...]] = ("beyond",)
@@ -262,13 +303,32 @@ class LalIterative(ColdStartLal):
 
 @dataclass(frozen=True)
 class LalWarmStart(Lal):
-    """LAL-independent, learned on the initial annotated set of the problem itself.
+    r"""LAL-independent, learned on the initial annotated set of the problem itself.
 
     It sees no label but those, and learns the change of the study's objective, with the problem's
     class weights.
 
     Attributes:
         repetitions: Q, annotated sets per size; the paper has 500.
+
+    Rule:
+        $\arg\max_i g(\phi, \psi_i)$, as ``lal_independent``
+
+    Cost:
+        $Q(1 + M)$ refits for every size of annotated sets, once per problem; then as
+        ``lal_independent``
+
+    Source:
+        K. Konyushkova, R. Sznitman and P. Fua, *Learning Active Learning from Data*, 2017,
+        algorithm 2 (warm start).
+
+    Pitfalls:
+        - On splice junctions it is no better than random sampling and behind ``lal_iterative``,
+          which learned on synthetic data (-0.56, p < 0.001; docs/lal-results.md): measured on fifty
+          points, the worth of a label is mostly chance.
+        - It learns from half of the initial annotated set, once; larger sets count as the largest
+          of its data from the first step on.
+        - It needs two points of every class, and seven in all for two classes.
     """
 
     repetitions: Count = 50

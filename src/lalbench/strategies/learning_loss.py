@@ -13,17 +13,34 @@ from lalbench.strategies.ties import Ranked
 
 @dataclass(frozen=True)
 class LearningLoss(Ranked):
-    """``argmax l̂``, the predicted loss.
+    r"""The largest loss that a head of the network predicts.
 
     The head is trained with the network and changes it: pairs of images in a batch cost
     ``weight · max(0, -sign(l_i - l_j) (l̂_i - l̂_j) + margin)`` (equation 2 of the paper). So a study
     should also compare random acquisition with the same training.
 
     Attributes:
-        margin: ξ.
-        weight: λ.
+        margin: ξ, by how much the larger of two losses must be predicted larger.
+        weight: λ, of that loss beside the network's own.
         detach: share of the epochs after which the head no longer moves the network; 120 of 200 in
             the paper.
+
+    Rule:
+        $\arg\max_i \hat{l}(x_i)$, the predicted loss
+
+    Cost:
+        $O(n)$ beside the network's own pass over the pool
+
+    Source:
+        D. Yoo and I. S. Kweon, *Learning Loss for Active Learning*, 2019.
+
+    Pitfalls:
+        - The head changes the training of the network, which starts below the others (0.603
+          against 0.631 before the first acquisition in docs/deep.md): compare it with ``random`` on
+          a network with ``loss_head: true``.
+        - Its initial networks are its own, so that they cannot be shared with other strategies.
+        - Large losses are those of wrong labels and hopeless points, too, and a batch is the top of
+          one ranking.
     """
 
     margin: Positive = 1.0

@@ -17,12 +17,13 @@ from lalbench.strategies.ties import Ranked
 
 @dataclass(frozen=True)
 class Quire(Ranked):
-    """``argmin_s max_{y_s} min_{y_u} yᵀ (K + λI)⁻¹ y``, real labels ``y_u`` for the other points.
+    r"""Informative and representative points, by the worst label that a point may have.
 
-    The inner minimum leaves annotated points and s alone: carried out, the criterion of Huang, Jin
-    and Zhou 2010 is ``(1 + |f_s|)² / v_s`` plus a constant, where ``f_s = k_sᵀ (K_LL + λI)⁻¹ y_L``,
+    The criterion is ``argmin_s max_{y_s} min_{y_u} yᵀ (K + λI)⁻¹ y`` with real labels ``y_u`` for
+    the other points. The inner minimum leaves annotated points and s alone: carried out, it is
+    ``(1 + |f_s|)² / v_s`` plus a constant, where ``f_s = k_sᵀ (K_LL + λI)⁻¹ y_L``,
     ``v_s = λ + K_ss - k_sᵀ (K_LL + λI)⁻¹ k_s``, ``K_ij = exp(-gamma ‖z_i - z_j‖²)`` and labels are
-    ±1. Cost O(m³ + n m (m + D)) for m annotated points, n pool points and D columns.
+    ±1.
 
     For more than two classes the criterion is the largest over the classes c, each with the labels
     +1 for c, also of s, and -1 for all others, as in scikit-activeml; for two that is the same.
@@ -31,6 +32,24 @@ class Quire(Ranked):
         regularisation: λ.
         gamma: of the kernel; ``"auto"``: 1/D, the default of scikit-learn's kernel and so that of
             scikit-activeml.
+
+    Rule:
+        $\arg\min_i (1 + \vert f_i \vert)^2 / v_i$, mean and variance of kernel ridge regression
+        on the labels ±1; of more than two classes the largest over one-vs-rest labels
+
+    Cost:
+        $O(m^3 + nm(m + D))$
+
+    Source:
+        S.-J. Huang, R. Jin and Z.-H. Zhou, *Active Learning by Querying Informative and
+        Representative Examples*, 2010.
+
+    Pitfalls:
+        - Cubic in the annotated points, and quadratic in them for every pool point.
+        - It never asks the task classifier; its own kernel, whose default width 1/D suits
+          standardised features, decides alone.
+        - The implementation in libact ranks differently, so that numbers made with it cannot be
+          compared.
     """
 
     regularisation: Positive = 1.0

@@ -15,11 +15,29 @@ from lalbench.strategies.ties import Ranking
 
 @dataclass(frozen=True)
 class RandomSampling(Options):
-    """Uniform without replacement.
+    r"""Uniform without replacement.
 
     Attributes:
         draws: ``named``: one random number per row id; ``released``: ``choice`` of the legacy NumPy
             generator on pool positions (docs/protocols.md [17]).
+
+    Rule:
+        $P(i) = 1/n$, and likewise among those left
+
+    Cost:
+        $O(n)$
+
+    Source:
+        The baseline of every comparison, as in T. Bakker, H. van Hoof and M. Welling, *Learning
+        Objective-Specific Active Learning Strategies with Attentive Neural Processes*, 2023.
+
+    Pitfalls:
+        - Labels follow the frequencies of the pool, so that rare classes stay rare: with five rare
+          classes of Fashion-MNIST none of three runs balanced its labels within 2,200
+          (docs/deep.md).
+        - It is no lower bound: uncertainty sampling falls behind it where classes have several
+          borders (docs/lal-results.md), so it belongs into every study.
+        - It has no scores; nothing says how much better the first of its points is than the last.
     """
 
     draws: Draws = "named"

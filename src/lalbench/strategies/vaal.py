@@ -15,9 +15,7 @@ from lalbench.strategies.ties import Ranking, Ties
 
 Count = Annotated[int, Field(ge=1)]
 Reduction = Literal["mean", "released"]
-"""``mean``: squared errors and Kullback–Leibler divergences, both averaged over batch and
-dimensions; ``released``: the latter summed over both, as in the authors' code, which makes the
-posterior collapse."""
+"""Of the autoencoder's loss; ``released`` makes the posterior collapse."""
 
 _HASHED = 4096
 """Images that are hashed at once."""
@@ -25,7 +23,7 @@ _HASHED = 4096
 
 @dataclass(frozen=True)
 class Vaal(Options):
-    """``argmin D(μ(x))``: images whose latent code looks least like that of annotated ones.
+    r"""Images whose latent code a discriminator tells best from those of annotated ones.
 
     A variational autoencoder reconstructs annotated and pool images and tries to make a
     discriminator take both for annotated; the discriminator tries to tell their codes apart
@@ -40,8 +38,28 @@ class Vaal(Options):
         beta: weight of the divergence.
         adversary: weight of the discriminator in the autoencoder's loss.
         lr: of Adam, for both.
-        reduction: of the autoencoder's loss (:data:`Reduction`).
+        reduction: of the autoencoder's loss: ``mean`` averages squared errors and Kullback–Leibler
+            divergences over batch and dimensions; ``released`` sums the latter, as the authors'
+            code does, and then little of an image is left in its code.
         ties: order among equal scores (:data:`lalbench.strategies.ties.Ties`).
+
+    Rule:
+        $\arg\min_i D(\mu(x_i))$, the probability of "annotated" for the mean code $\mu$
+
+    Cost:
+        ``epochs`` · $(n + m)$ images through autoencoder and discriminator, three times; with
+        10,000 images some 4.4 times the operations of a ResNet-18
+
+    Source:
+        S. Sinha, S. Ebrahimi and T. Darrell, *Variational Adversarial Active Learning*, 2019.
+
+    Pitfalls:
+        - It is by far the most expensive strategy: at full width one of 8,600 training steps took
+          49 seconds on two processor cores (docs/performance.md). Give it a ``subsample``.
+        - Made cheap it says little about the method: with an eighth of the channels and five epochs
+          on 2,000 images it is the last of those ahead of random sampling in docs/deep.md, and
+          balanced the classes in one run of three.
+        - It never sees labels or classifier, so that it does nothing for rare classes as such.
     """
 
     epochs: Count = 100
