@@ -50,7 +50,7 @@ def in_torch(monkeypatch):
         {},
         {"C": 20.0, "gamma": 0.3},
         {"C": 0.2, "class_weight": {0: 3.0}},
-        {"kernel": "poly", "degree": 2, "coef0": 1.0},
+        {"kernel": "poly", "degree": 2, "coef0": 1.0, "C": 0.5},
         {"kernel": "linear", "C": 0.1},
     ],
 )
