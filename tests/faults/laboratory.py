@@ -41,7 +41,7 @@ STUDY: dict[str, Any] = {
     ],
     "seeds": {"data": [0, 1], "run": [0]},
     "steps": 3,
-    "blocks": {"cheap": 1, "oracle": 1, "learned": 1},
+    "blocks": {"cheap": 2, "oracle": 2, "learned": 2},
     "figures": {"formats": ["svg"]},
 }
 
@@ -109,7 +109,9 @@ class Laboratory:
         return (self.folder / "log").read_text(errors="replace")
 
     def unlock(self) -> None:
-        """What the manual recommends after a scheduler was killed."""
+        """What the manual recommends after a scheduler was killed; nothing where none was."""
+        if not any((self.folder / ".snakemake" / "locks").glob("*")):
+            return
         subprocess.run(
             [
                 sys.executable,
