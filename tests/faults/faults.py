@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
+from tests.faults.download import download_killed
 from tests.faults.laboratory import Laboratory, kill_group, wait
 
 Fault = Callable[[Laboratory, Random, float], str]
@@ -141,6 +142,7 @@ FAULTS: dict[str, Fault] = {
         file_truncated,
         file_corrupted,
         two_schedulers,
+        download_killed,
     )
 }
 

@@ -19,8 +19,6 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-SNAKEMAKE = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
-SNAKEMAKE += ["--config", "study=study.yaml"]
 DISK = 64 * 2**20
 """Bytes of the disk of the results, where one can be mounted."""
 LIMIT = 600.0
@@ -54,11 +52,13 @@ class Laboratory:
         folder: of the study file and of Snakemake.
         mounted: whether the results are a file system of their own.
         processes: schedulers that were started.
+        downloaded: data set → sha256 of what was read from its undisturbed download.
     """
 
     folder: Path
     mounted: bool = False
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    downloaded: dict[str, str] = field(default_factory=dict)
 
     @property
     def results(self) -> Path:
@@ -70,25 +70,15 @@ class Laboratory:
         """The folder of the study."""
         return self.results / "tiny"
 
-    def start(self) -> subprocess.Popen[bytes]:
+    def start(
+        self, study: str = "study.yaml", *arguments: str, **environment: str
+    ) -> subprocess.Popen[bytes]:
         """Snakemake in a process group of its own; what it says goes to ``log``."""
         log = (self.folder / "log").open("wb")
         process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "snakemake",
-                "--snakefile",
-                str(ROOT / "Snakefile"),
-                "--directory",
-                str(self.folder),
-                "--config",
-                "study=study.yaml",
-                "--cores",
-                "2",
-            ],
+            [*self._snakemake(study), "--cores", "2", *arguments],
             cwd=self.folder,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
+            env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -108,27 +98,15 @@ class Laboratory:
         """What the last run said."""
         return (self.folder / "log").read_text(errors="replace")
 
-    def unlock(self) -> None:
+    def unlock(self, study: str = "study.yaml") -> None:
         """What the manual recommends after a scheduler was killed; nothing where none was."""
-        if not any((self.folder / ".snakemake" / "locks").glob("*")):
-            return
-        subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "snakemake",
-                "--snakefile",
-                str(ROOT / "Snakefile"),
-                "--directory",
-                str(self.folder),
-                "--config",
-                "study=study.yaml",
-                "--unlock",
-            ],
-            cwd=self.folder,
-            capture_output=True,
-            check=True,
-        )
+        if any((self.folder / ".snakemake" / "locks").glob("*")):
+            call = [*self._snakemake(study), "--unlock"]
+            subprocess.run(call, cwd=self.folder, capture_output=True, check=True)
+
+    def _snakemake(self, study: str) -> list[str]:
+        here = ["--directory", str(self.folder), "--config", f"study={study}"]
+        return [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), *here]
 
     def verify(self) -> str:
         """What ``lalbench verify`` complains of; nothing where all is as it was written."""
@@ -190,11 +168,16 @@ def wait(process: subprocess.Popen[bytes], seconds: float) -> bool:
 
 
 @contextmanager
-def laboratory(folder: Path) -> Iterator[Laboratory]:
-    """A laboratory in an empty folder; its disk is unmounted at the end."""
+def laboratory(folder: Path, **changes: Any) -> Iterator[Laboratory]:
+    """A laboratory in an empty folder; its disk is unmounted at the end.
+
+    Args:
+        folder: where it is made.
+        changes: keys of ``STUDY`` that are others.
+    """
     folder = folder.resolve()
     (folder / "results").mkdir(parents=True)
-    (folder / "study.yaml").write_text(yaml.safe_dump(STUDY))
+    (folder / "study.yaml").write_text(yaml.safe_dump(STUDY | changes))
     rng = Random(0)
     rows = [f"{rng.gauss(place % 2, 1):.4f},{rng.random():.4f},{place % 2}" for place in range(200)]
     (folder / "mine.csv").write_text("\n".join(["a,b,label", *rows]) + "\n")
