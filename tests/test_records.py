@@ -100,3 +100,16 @@ def test_no_changed_byte_becomes_another_number(
     except CorruptFileError:
         return
     pd.testing.assert_frame_equal(found, expected)
+
+
+def test_a_message_of_two_lines_is_one_sentence(tmp_path: Path) -> None:
+    """Arrow says "Invalid data" and a line end of a file whose footer is damaged."""
+    path = tmp_path / "trial.parquet"
+    records.write(path, "curves", [])
+    content = bytearray(path.read_bytes())
+    footer = int.from_bytes(content[-8:-4], "little")
+    content[-8 - footer : -8] = b"\xff" * footer
+    path.write_bytes(content)
+    with pytest.raises(CorruptFileError, match="delete it and run again$") as caught:
+        records.read(path, "curves")
+    assert "\n" not in str(caught.value)

@@ -122,8 +122,9 @@ def read_table(path: str | os.PathLike[str], kind: str) -> pa.Table:
     try:
         table = pq.ParquetFile(path, page_checksum_verification=True).read()
     except Exception as error:  # Arrow raises OSError, ArrowInvalid and more for a damaged file
+        said = " ".join(str(error).split())  # some of Arrow's messages have two lines
         raise CorruptFileError(
-            f"{path}: cannot be read ({error}); delete it and run again"
+            f"{path}: cannot be read ({said}); delete it and run again"
         ) from error
     missing = [name for name in COLUMNS[kind] if name not in table.column_names]
     if missing:
