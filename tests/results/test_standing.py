@@ -106,6 +106,10 @@ def test_lost_trials_leave_no_wrong_place(part: Analysis) -> None:
     assert rows.loc["random", "mean"] == pytest.approx(common.mean())
     shown = standing_tables(part)[0].blocks[0].shown
     assert shown["score", ""].tolist()[3:5] == ["not everywhere"] * 2
+    finding = findings(part)[0]
+    assert "every other strategy" not in finding.winner
+    left_out = "Not in this order, as they did not finish everywhere: entropy, k_center_greedy."
+    assert left_out in finding.more
     texts = cautions(part)
     assert "k_center_greedy: 54 are missing (not run, or not finished yet), in 6 of 6 cells." in (
         texts
@@ -180,6 +184,15 @@ def test_few_splits_cannot_make_a_winner(whole: Analysis) -> None:
     assert "not told apart from random" in finding.winner
     assert "With 3 data splits no p of the test is small enough" in finding.more[0]
     assert "0 of 24 comparisons with random are significantly better" in finding.more[-1]
+
+
+def test_a_winner_that_reads_more_labels_says_so(whole: Analysis) -> None:
+    one = of_one_classifier(whole)
+    learned = findings(shifted(one, {"neural_process": 0.05}))[0]
+    assert learned.winner.startswith("neural_process is first")
+    assert "neural_process reads 100 labels more than random does." in learned.more
+    plain = findings(shifted(one, {"entropy": 0.05}))[0]
+    assert not any("labels more" in line for line in plain.more)
 
 
 def test_losing_to_random_is_said(twelve: Analysis) -> None:

@@ -109,14 +109,9 @@ def _unequal_starts(analysis: Analysis) -> list[str]:
 
 
 def _budgets(analysis: Analysis) -> list[str]:
-    keys = analysis.runs.keys
-    plain = keys.loc[keys["strategy"] == analysis.random, "label_budget"]
     sentences = []
     for label in analysis.strategies:
-        if analysis.roles[label] != "learned" or plain.empty:
-            continue
-        mine = keys.loc[keys["strategy"] == label, "label_budget"]
-        extra = mine.mean() - plain.mean() if len(mine) else 0.0
+        extra = facts.extra_labels(analysis, label) if analysis.roles[label] == "learned" else 0
         if extra > 0:
             run = "" if len(analysis.records.references) else " (the references stage was not run)"
             sentences.append(

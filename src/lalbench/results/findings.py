@@ -10,6 +10,7 @@ import pandas as pd
 
 from lalbench.results import overall
 from lalbench.results.analysis import Analysis
+from lalbench.results.facts import extra_labels
 from lalbench.results.render import interval, number, p_value
 from lalbench.results.shown_standing import DIGITS
 from lalbench.results.standing import ranked, smallest_p, standing_table
@@ -53,16 +54,38 @@ def _finding(analysis: Analysis, classifier: str, part: pd.DataFrame, across: pd
     if len(rows) == 1:
         winner = f"Only {first['strategy']} finished at every data set and setting."
         return Finding(classifier, winner, _cells(analysis, part))
-    winner = f"{_verdict(rows)} {_size(analysis, first)}"
-    more = [*_separation(rows), *_ranks(across), *_cells(analysis, part)]
+    apart = list(part.loc[(part["role"] != "bound") & part["mean"].isna(), "strategy"])
+    winner = f"{_verdict(rows, whole=not apart)} {_size(analysis, first)}"
+    more = [
+        *_separation(rows),
+        *_left_out(apart),
+        *_more_labels(analysis, first["strategy"]),
+        *_ranks(across),
+        *_cells(analysis, part),
+    ]
     return Finding(classifier, winner, more)
 
 
-def _verdict(rows: pd.DataFrame) -> str:
+def _left_out(apart: list[str]) -> list[str]:
+    """Strategies that might have been first, had they finished."""
+    if not apart:
+        return []
+    return [f"Not in this order, as they did not finish everywhere: {', '.join(apart)}."]
+
+
+def _more_labels(analysis: Analysis, first: str) -> list[str]:
+    extra = extra_labels(analysis, first)
+    if extra <= 0:
+        return []
+    return [f"{first} reads {extra:.0f} labels more than {analysis.random} does."]
+
+
+def _verdict(rows: pd.DataFrame, *, whole: bool) -> str:
     """Who has the highest score, and whether the test tells it from all others."""
     first, others = rows.iloc[0]["strategy"], rows.iloc[1:]
     if (others["behind_p"] < ALPHA).all():
-        return f"{first} is first, and the paired test tells it apart from every other strategy."
+        every = "every other strategy" if whole else "the others that finished everywhere"
+        return f"{first} is first, and the paired test tells it apart from {every}."
     return f"No clear winner; {first} has the highest mean."
 
 
