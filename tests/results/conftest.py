@@ -15,6 +15,7 @@ from lalbench.config import Study
 from lalbench.plan import job_file
 from lalbench.results.analysis import Analysis
 from lalbench.results.published import MEMBERS
+from lalbench.results.report import write_report
 
 STRATEGIES = [
     "random",
@@ -361,6 +362,23 @@ def deep(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Path]:
 def deep_analysis(deep: tuple[Study, Path]) -> Analysis:
     """The analysis of the deep-shaped study."""
     return Analysis.of(*deep)
+
+
+@pytest.fixture(scope="session")
+def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of a small study with a cell that failed and a hostile description; read only."""
+    study = make_study(
+        tmp_path_factory.mktemp("rendered"),
+        description="A <script>alert(1)</script> study",
+        datasets=["adult"],
+        settings=["balanced", "imbalanced"],
+        classifiers=["svm"],
+        strategies=["random", "entropy", "hal_gauss", "oracle", "neural_process"],
+    )
+    fail = [("adult", "imbalanced", "svm", "entropy", d, s) for d in range(3) for s in range(3)]
+    folder = write_trials(study, fail=fail)
+    write_report(study, folder, folder / "report.html")
+    return folder / "report.html"
 
 
 @pytest.fixture

@@ -223,6 +223,6 @@ def test_section_of_the_report(
     there = classifier != "svm"
     assert ('<h2 id="probabilities">' in text) == there
     assert ("Uncertainty sampling takes points" in text) == there
-    assert ("<h3>Probabilities of the chosen points</h3>" in text) == there
+    assert (">Probabilities of the chosen points</h3>" in text) == there
     assert ("<b>Probabilities of the chosen points, logistic regression.</b>" in text) == there
     assert 'id="regressors"' not in text

@@ -195,7 +195,7 @@ def test_report_has_both(study: Study, known: Known) -> None:
     text = (study.folder / "report.html").read_text()
     section = text.split('<h2 id="regressors">')[1].split("<h2 ")[0]
     assert "LAL asks a regressor that knows the state" in section
-    assert "<h3>Regressors of LAL</h3>" in section
+    assert ">Regressors of LAL</h3>" in section
     assert "<b>What the regressors of LAL look at.</b>" in section
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -60,8 +61,9 @@ def test_figures_are_the_same_bytes_every_time(
     first = {path.name: path.read_bytes() for path in sorted((tmp_path / "one").iterdir())}
     second = {path.name: path.read_bytes() for path in sorted((tmp_path / "two").iterdir())}
     assert first == second
-    kinds = {name.split("-")[0] for name in first}
+    kinds = {Path(name).stem.split("-")[0] for name in first}
     assert kinds == {
+        "standing",
         "curves",
         "relative",
         "versus_random",
@@ -248,7 +250,20 @@ def test_looks_can_be_told_apart_without_colour() -> None:
                 assert (one.marker, one.linestyle) != (other.marker, other.linestyle)
 
 
+def test_long_labels_are_not_cut(whole: Analysis) -> None:
+    long = dict.fromkeys(whole.strategies, "a_strategy_with_a_rather_long_label")
+    labels = {name: f"{text}_{place}" for place, (name, text) in enumerate(long.items())}
+    for draw in (overview_figures.comparison_matrix, overview_figures.penalty_matrix):
+        with style.drawing(), pytest.MonkeyPatch.context() as patch:
+            patch.setattr(overview_figures, "pretty", lambda name: labels.get(name, name))
+            figure = draw(whole, "svm")
+            figure.savefig(io.BytesIO(), format="png", dpi=100)
+            box = figure.get_tightbbox()
+        assert box.x0 > -0.02
+        assert box.x1 < figure.get_size_inches()[0] + 0.02
+
+
 def test_titles_and_captions_are_there(whole: Analysis) -> None:
     drawings = list(all_figures(whole))
-    assert len({drawing.name for drawing in drawings}) == len(drawings) == 2 * 12 + 1
+    assert len({drawing.name for drawing in drawings}) == len(drawings) == 2 * 12 + 2
     assert all(drawing.caption.endswith(".") for drawing in drawings)

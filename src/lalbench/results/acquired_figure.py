@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from lalbench.results.acquired import BINS, FloatArray, histogram
 from lalbench.results.analysis import Analysis
-from lalbench.results.style import Look, label_panels, looks, panels, pretty
+from lalbench.results.style import Look, label_panels, looks, panels, pretty, settled
 
 ROW = 0.21
 """Inches from one histogram to the next."""
@@ -52,7 +52,7 @@ def acquired_histograms(analysis: Analysis, classifier: str) -> Figure | None:
             _beside(panel, -1.1, "max")
             panel.set_ylim(len(names) - 0.85, -1.0)
     label_panels(figure, axes, list(every), analysis.settings, "", "probability of class 0")
-    return figure
+    return settled(figure)
 
 
 def _frame(axes: Any, names: list[str]) -> None:

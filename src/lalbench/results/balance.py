@@ -5,6 +5,8 @@ All of it follows from ``class_counts``, the annotated labels per class after ea
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -154,6 +156,10 @@ def reached_table(analysis: Analysis) -> pd.DataFrame:
     until the entropy first reaches ``BALANCED``; inf where half of them never do), ``reached`` of
     ``trials``.
     """
+    return analysis.cached("reached", partial(_reached_table, analysis))
+
+
+def _reached_table(analysis: Analysis) -> pd.DataFrame:
     rows = []
     for place in analysis.places:
         runs, counts = analysis.at(place), analysis.class_counts(place)

@@ -9,6 +9,16 @@ from lalbench.results.analysis import Analysis
 from lalbench.results.scores import out_of_reach, score_table
 from lalbench.results.statistics import BOOTSTRAP_FROM
 
+LOST = {
+    "failed": "failed",
+    "timed_out": "ran out of time",
+    "missing": "are missing (not run, or not finished yet)",
+}
+"""What becomes of a trial that does not finish: column of the coverage, and words."""
+
+NAMED = 6
+"""Strategies that lost trials and are named at the top of the report."""
+
 
 def cautions(analysis: Analysis) -> list[str]:
     """Failed and missing trials, degenerate cells, too few units, unequal starts, label budgets."""
@@ -23,17 +33,33 @@ def cautions(analysis: Analysis) -> list[str]:
 
 
 def _incomplete(analysis: Analysis) -> list[str]:
-    counts = analysis.records.coverage[["planned", "failed", "timed_out", "missing"]].sum()
-    words = {
-        "failed": "failed",
-        "timed_out": "ran out of time",
-        "missing": "are missing (not run, or not finished yet)",
-    }
-    return [
-        f"{counts[name]} of {counts['planned']} trials {words[name]}; the tables show which."
-        for name in words
+    counts = analysis.records.coverage[list(LOST)].sum()
+    planned = analysis.records.coverage["planned"].sum()
+    totals = [
+        f"{counts[name]} of {planned} trials {words}; the tables show which."
+        for name, words in LOST.items()
         if counts[name]
     ]
+    return [*totals, *_incomplete_strategies(analysis)]
+
+
+def _incomplete_strategies(analysis: Analysis) -> list[str]:
+    """One sentence per strategy that lost trials, the worst first; a few of them."""
+    table = analysis.records.coverage
+    table = table[table["finished"] < table["planned"]]
+    order = table.groupby("strategy")[list(LOST)].sum().sum(axis=1)
+    order = order.sort_values(ascending=False, kind="stable")
+    sentences = []
+    for label in order.index[:NAMED]:
+        rows = table[table["strategy"] == label]
+        lost = [f"{rows[n].sum()} {words}" for n, words in LOST.items() if rows[n].sum()]
+        cells = (analysis.records.coverage["strategy"] == label).sum()
+        messages = [text for text in rows["message"] if text]
+        said = f" The first message: {messages[0].splitlines()[0]}" if messages else ""
+        sentences.append(f"{label}: {', '.join(lost)}, in {len(rows)} of {cells} cells.{said}")
+    if len(order) > NAMED:
+        sentences.append(f"{len(order) - NAMED} further strategies lost trials.")
+    return sentences
 
 
 def _degenerate(analysis: Analysis) -> list[str]:
@@ -83,14 +109,9 @@ def _unequal_starts(analysis: Analysis) -> list[str]:
 
 
 def _budgets(analysis: Analysis) -> list[str]:
-    keys = analysis.runs.keys
-    plain = keys.loc[keys["strategy"] == analysis.random, "label_budget"]
     sentences = []
     for label in analysis.strategies:
-        if analysis.roles[label] != "learned" or plain.empty:
-            continue
-        mine = keys.loc[keys["strategy"] == label, "label_budget"]
-        extra = mine.mean() - plain.mean() if len(mine) else 0.0
+        extra = facts.extra_labels(analysis, label) if analysis.roles[label] == "learned" else 0
         if extra > 0:
             run = "" if len(analysis.records.references) else " (the references stage was not run)"
             sentences.append(

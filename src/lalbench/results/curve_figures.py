@@ -65,7 +65,7 @@ def relative_curves(analysis: Analysis, classifier: str) -> Figure:
         ]
         handles: dict[str, Any] = {}
         ends: list[FloatArray] = []
-        for label in _shown(analysis, runs):
+        for label in shown(analysis, runs):
             curves = paired_curves(strategy_curves(runs, runs.scores[METRIC], label), average)
             if not len(curves):
                 continue
@@ -218,7 +218,8 @@ def best_strategy(analysis: Analysis, runs: Runs) -> str | None:
     return str(areas[kept].idxmax()) if kept else None
 
 
-def _shown(analysis: Analysis, runs: Runs) -> list[str]:
+def shown(analysis: Analysis, runs: Runs) -> list[str]:
+    """The strategies in the relative curves: all but the AL strategies, and the best of these."""
     best = best_strategy(analysis, runs)
     return [
         label
@@ -242,12 +243,6 @@ def _half_width(axes: Any, curves: FloatArray) -> None:
         f"± {half:.3f}", xy=(1, 1), xytext=(0, 0.5), xycoords="axes fraction",
         textcoords="offset points", ha="right", va="bottom", fontsize=6, color="#555555", zorder=6,
     )  # fmt: skip
-
-
-def _halo() -> Any:
-    from matplotlib.patheffects import withStroke
-
-    return withStroke(linewidth=1.6, foreground="white")
 
 
 def _line(axes: Any, runs: Runs, centre: FloatArray, look: Look) -> Any:
@@ -286,7 +281,8 @@ def _auac_list(axes: Any, texts: list[tuple[str, float, Look | None]]) -> None:
             fontsize=5.5,
             color=look.color if look else "#444444",
             zorder=6,
-            path_effects=[_halo()],
+            # a halo of strokes would repeat every glyph: a megabyte in a figure of nine panels
+            bbox={"facecolor": "white", "alpha": 0.85, "linewidth": 0, "pad": 0.4},
         )
 
 

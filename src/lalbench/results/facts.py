@@ -118,6 +118,14 @@ def label_budget_table(analysis: Analysis) -> pd.DataFrame:
     return table.assign(role=table["strategy"].map(analysis.roles))
 
 
+def extra_labels(analysis: Analysis, label: str) -> float:
+    """Labels that a strategy reads more than random, mean over trials; 0 where one did not run."""
+    keys = analysis.runs.keys
+    mine = keys.loc[keys["strategy"] == label, "label_budget"]
+    plain = keys.loc[keys["strategy"] == analysis.random, "label_budget"]
+    return float(mine.mean() - plain.mean()) if len(mine) and len(plain) else 0.0
+
+
 def reference_table(analysis: Analysis) -> pd.DataFrame:
     """Scores without active learning beside the last scores of the strategies.
 

@@ -13,11 +13,13 @@ from lalbench.config import Study
 from lalbench.results import (
     acquired,
     acquired_figure,
+    alternatives,
     balance,
     curve_figures,
     overview_figures,
     regressor_figure,
     regressors,
+    standing_figure,
     style,
 )
 from lalbench.results.analysis import Analysis
@@ -31,12 +33,22 @@ CROWDED = 8
 
 @dataclass(frozen=True)
 class Drawing:
-    """One figure: its file name, what it shows, and how to draw it (None where it has no data)."""
+    """One figure.
+
+    Attributes:
+        name: file name without ending.
+        title: what it is, in a few words.
+        caption: how to read it.
+        draw: makes the figure; None where it has no data.
+        describe: what it shows, in words (:mod:`lalbench.results.alternatives`); only for figures
+            that have data.
+    """
 
     name: str
     title: str
     caption: str
     draw: Callable[[], Figure | None]
+    describe: Callable[[], str]
 
 
 def write_figures(study: Study, results_dir: Path, output: Path) -> None:
@@ -58,6 +70,7 @@ def write_figures(study: Study, results_dir: Path, output: Path) -> None:
 
 def all_figures(analysis: Analysis) -> Iterator[Drawing]:
     """All figures in the order of the report: one per classifier and kind."""
+    yield _standing(analysis)
     for classifier in analysis.classifiers:
         yield from _curves(analysis, classifier)
         yield from _overviews(analysis, classifier)
@@ -68,7 +81,20 @@ def all_figures(analysis: Analysis) -> Iterator[Drawing]:
             "Importance of each column of the state: normalised mean decrease of the variance in "
             "the regression forest. The columns are described in docs/lal.md.",
             partial(regressor_figure.importance_bars, analysis),
+            partial(alternatives.importance_bars, analysis),
         )
+
+
+def _standing(analysis: Analysis) -> Drawing:
+    return Drawing(
+        "standing",
+        f"Who is first over all data sets and settings: {analysis.objective}",
+        "Mean paired difference to random over the steps and over all data sets and settings, with "
+        "95 % interval; best on top. Full markers: told apart from random by the paired test "
+        "(Holm-adjusted over the strategies of the classifier). Bounds are left out.",
+        partial(standing_figure.standing_intervals, analysis),
+        partial(alternatives.standing, analysis),
+    )
 
 
 def _curves(analysis: Analysis, classifier: str) -> Iterator[Drawing]:
@@ -85,6 +111,7 @@ def _curves(analysis: Analysis, classifier: str) -> Iterator[Drawing]:
             f"Learning curves: {name}, {style.pretty(classifier)}",
             f"Mean {name} on the test set against the number of annotated points. {width}",
             partial(curve_figures.score_curves, analysis, classifier, metric),
+            partial(alternatives.score_curves, analysis, classifier, metric),
         )
     yield Drawing(
         f"relative-{classifier}",
@@ -94,6 +121,7 @@ def _curves(analysis: Analysis, classifier: str) -> Iterator[Drawing]:
         "other strategy. Bands: ± 2 σ / √n. Numbers: mean AUAC. The frame fits all but the bounds; "
         "the learning curves show them whole.",
         partial(curve_figures.relative_curves, analysis, classifier),
+        partial(alternatives.relative_curves, analysis, classifier),
     )
     yield Drawing(
         f"versus_random-{classifier}",
@@ -101,6 +129,7 @@ def _curves(analysis: Analysis, classifier: str) -> Iterator[Drawing]:
         "Paired difference to random. Bands: 95 % intervals, for learned strategies and the best "
         "other one.",
         partial(curve_figures.random_curves, analysis, classifier),
+        partial(alternatives.random_curves, analysis, classifier),
     )
     if len(analysis.strategies) > CROWDED:
         yield from _large_curves(analysis, classifier)
@@ -114,6 +143,7 @@ def _large_curves(analysis: Analysis, classifier: str) -> Iterator[Drawing]:
             f"Above: mean {analysis.objective} on the test set. Below: mean paired difference to "
             "random.",
             partial(curve_figures.dataset_curves, analysis, classifier, dataset),
+            partial(alternatives.dataset_curves, analysis, classifier, dataset),
         )
 
 
@@ -125,6 +155,7 @@ def _overviews(analysis: Analysis, classifier: str) -> Iterator[Drawing]:
         "Bars and whiskers: mean rank ± standard deviation over data sets, bounds ranked too. "
         "Diamonds: mean rank over paired data splits, with 95 % bootstrap interval.",
         partial(overview_figures.rank_bars, analysis, classifier),
+        partial(alternatives.ranks, analysis, classifier),
     )
     yield Drawing(
         f"relative_overview-{classifier}",
@@ -132,6 +163,7 @@ def _overviews(analysis: Analysis, classifier: str) -> Iterator[Drawing]:
         "Mean paired AUAC difference to random in percent of random's AUAC; one marker per data "
         "set, bar: their mean. Bounds are left out.",
         partial(overview_figures.relative_overview, analysis, classifier),
+        partial(alternatives.relative_overview, analysis, classifier),
     )
     yield Drawing(
         f"multi_comparison-{classifier}",
@@ -141,6 +173,7 @@ def _overviews(analysis: Analysis, classifier: str) -> Iterator[Drawing]:
         "Holm-adjusted; bold where that is below 0.05. Ordered by the mean, which stands beside "
         "the name.",
         partial(overview_figures.comparison_matrix, analysis, classifier),
+        partial(alternatives.comparison_matrix, analysis, classifier),
     )
     yield Drawing(
         f"penalty-{classifier}",
@@ -148,6 +181,7 @@ def _overviews(analysis: Analysis, classifier: str) -> Iterator[Drawing]:
         "Share of label counts at which the row beats the column by a paired t test on the 5 % "
         "level. Last row: how often a strategy is beaten; lower is better.",
         partial(overview_figures.penalty_matrix, analysis, classifier),
+        partial(alternatives.penalty_matrix, analysis, classifier),
     )
     yield from _balance(analysis, classifier)
     yield from _acquired(analysis, classifier)
@@ -159,6 +193,7 @@ def _overviews(analysis: Analysis, classifier: str) -> Iterator[Drawing]:
                 "Loss per epoch: mean over trials at the first and the last step at which it was "
                 "trained; bands from the lowest to the highest trial.",
                 partial(overview_figures.training_loss, analysis, classifier, label),
+                partial(alternatives.training_loss, analysis, classifier, label),
             )
 
 
@@ -171,6 +206,7 @@ def _balance(analysis: Analysis, classifier: str) -> Iterator[Drawing]:
         "the first class. Dotted: their share in the annotated set at the start, which has the "
         "ratio of the pool.",
         partial(curve_figures.class_balance, analysis, classifier),
+        partial(alternatives.class_balance, analysis, classifier),
     )
     yield Drawing(
         f"balance-{classifier}",
@@ -178,6 +214,7 @@ def _balance(analysis: Analysis, classifier: str) -> Iterator[Drawing]:
         "Normalised entropy of the classes of the annotated set (1: all equally frequent), mean "
         f"over data splits. Dotted: {balance.BALANCED}, from where on the tables call it balanced.",
         partial(curve_figures.balance_curves, analysis, classifier),
+        partial(alternatives.balance_curves, analysis, classifier),
     )
 
 
@@ -191,4 +228,5 @@ def _acquired(analysis: Analysis, classifier: str) -> Iterator[Drawing]:
             "its row; the number beside it is the density in its fullest bin (1: as if spread "
             "evenly). Dotted: 0.5.",
             partial(acquired_figure.acquired_histograms, analysis, classifier),
+            partial(alternatives.acquired_histograms, analysis, classifier),
         )

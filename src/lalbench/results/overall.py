@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -33,6 +35,10 @@ def rank_table(analysis: Analysis) -> pd.DataFrame:
     each data set. ``iqm`` in [``iqm_low``, ``iqm_high``]: interquartile mean of the AUAC divided by
     the number of steps, over all units. Strategies that lack a data set have no rank.
     """
+    return analysis.cached("ranks", partial(_rank_table, analysis))
+
+
+def _rank_table(analysis: Analysis) -> pd.DataFrame:
     parts = []
     for classifier in analysis.classifiers:
         for setting in analysis.settings:
@@ -137,6 +143,10 @@ def comparison_table(analysis: Analysis) -> pd.DataFrame:
 
 def penalty(analysis: Analysis, classifier: str) -> pd.DataFrame:
     """The pairwise penalty matrix of a classifier (row beats column), strategies × strategies."""
+    return analysis.cached(f"penalty {classifier}", partial(_penalty, analysis, classifier))
+
+
+def _penalty(analysis: Analysis, classifier: str) -> pd.DataFrame:
     curves = []
     for place in analysis.places:
         runs = analysis.at(place)
@@ -174,6 +184,10 @@ def across_table(analysis: Analysis) -> pd.DataFrame:
     ``first``: who leads by mean rank (bounds apart), or ``tie`` where no strategy leads in 95 % of
     the resamples of the data sets. ``tau_…``: Kendall's τ with the ranking by another metric.
     """
+    return analysis.cached("across", partial(_across_table, analysis))
+
+
+def _across_table(analysis: Analysis) -> pd.DataFrame:
     rows = []
     for classifier in analysis.classifiers:
         table = grid_means(analysis, classifier)

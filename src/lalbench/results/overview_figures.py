@@ -23,6 +23,7 @@ from lalbench.results.style import (
     new_figure,
     panels,
     pretty,
+    settled,
     shared_legend,
 )
 
@@ -55,7 +56,7 @@ def rank_bars(analysis: Analysis, classifier: str) -> Figure:
     axes[0].invert_yaxis()
     axes[0].set_xlim(0, len(names) + 0.6)
     axes[0].set_xticks(range(1, len(names) + 1, 1 if len(names) < 9 else 2))
-    return figure
+    return settled(figure)
 
 
 def _rank_panel(axes: Any, rows: pd.DataFrame, colors: list[str]) -> None:
@@ -108,7 +109,7 @@ def relative_overview(analysis: Analysis, classifier: str) -> Figure | None:
     axes[0].set_yticks(range(len(names)), [pretty(name) for name in names])
     axes[0].invert_yaxis()
     shared_legend(figure, handles, width)
-    return figure
+    return settled(figure)
 
 
 def comparison_matrix(analysis: Analysis, classifier: str) -> Figure:
@@ -141,7 +142,7 @@ def comparison_matrix(analysis: Analysis, classifier: str) -> Figure:
     ]
     _ticks(axes, labels, [pretty(name) for name in found.strategies])
     _color_bar(figure, axes, image, "mean difference, row − column (AUAC / steps)")
-    return figure
+    return settled(figure)
 
 
 def penalty_matrix(analysis: Analysis, classifier: str) -> Figure:
@@ -160,7 +161,7 @@ def penalty_matrix(analysis: Analysis, classifier: str) -> Figure:
     _ticks(axes, [*names, "mean (beaten)"], names)
     label = "share of label counts at which the row beats the column"
     _color_bar(figure, axes, image, label)
-    return figure
+    return settled(figure)
 
 
 def _square(analysis: Analysis, k: int) -> tuple[Figure, Any, float]:

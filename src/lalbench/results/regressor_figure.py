@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from lalbench.results.analysis import Analysis
 from lalbench.results.regressors import IMPORTANCE, regressor_data
-from lalbench.results.style import Look, looks, new_figure, pretty, shared_legend
+from lalbench.results.style import Look, looks, new_figure, pretty, settled, shared_legend
 
 HATCHES = ("", "//////", "......", "xxxxxx")
 """For strategies whose looks share a colour, in turn."""
@@ -48,7 +48,7 @@ def importance_bars(analysis: Analysis) -> Figure | None:
     for panel in axes.flat[len(classifiers) :]:
         panel.set_visible(False)
     shared_legend(figure, handles, width)
-    return figure
+    return settled(figure)
 
 
 def _panel(

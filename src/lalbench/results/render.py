@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import math
 import re
 from collections.abc import Callable
@@ -12,6 +11,8 @@ from pathlib import Path
 import pandas as pd
 
 from lalbench import files
+from lalbench.results import markup
+from lalbench.results.markup import levels
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -47,10 +48,17 @@ _LATEX = {
 
 @dataclass(frozen=True)
 class Block:
-    """A part of a table as it is shown: text cells, ``**bold**`` allowed, columns with levels."""
+    """A part of a table as it is shown.
+
+    Attributes:
+        heading: what sets it apart from the other parts; may be empty.
+        shown: text cells, ``**bold**`` allowed; columns with one or two levels.
+        summary_rows: rows at the end that sum the others up; sorting leaves them there.
+    """
 
     heading: str
     shown: pd.DataFrame
+    summary_rows: int = 0
 
 
 @dataclass(frozen=True)
@@ -85,7 +93,7 @@ class Table:
         for block in self.blocks:
             if block.heading:
                 parts.append(f"## {block.heading}")
-            header = [" · ".join(filter(None, _levels(c))) for c in block.shown.columns]
+            header = [" · ".join(filter(None, levels(c))) for c in block.shown.columns]
             rows = [[_pipes(cell) for cell in row] for row in block.shown.to_numpy().tolist()]
             plain = dict.fromkeys(("disable_numparse", "preserve_whitespace"), True)
             parts.append(tabulate(rows, headers=header, tablefmt="pipe", **plain))  # type: ignore[arg-type]
@@ -99,11 +107,11 @@ class Table:
 
     def _latex_block(self, number: int, block: Block) -> str:
         shown = block.shown.map(_latex_cell)
-        levels = [[_latex_text(part) for part in _levels(column)] for column in shown.columns]
-        if len(levels[0]) > 1:
-            shown.columns = pd.MultiIndex.from_tuples([tuple(level) for level in levels])
+        names = [[_latex_text(part) for part in levels(column)] for column in shown.columns]
+        if len(names[0]) > 1:
+            shown.columns = pd.MultiIndex.from_tuples([tuple(name) for name in names])
         else:
-            shown.columns = pd.Index([level[0] for level in levels])
+            shown.columns = pd.Index([name[0] for name in names])
         tabular = shown.style.hide(axis="index").to_latex(
             hrules=True, multicol_align="c", column_format="l" + "r" * (shown.shape[1] - 1)
         )
@@ -117,8 +125,16 @@ class Table:
         )
 
     def html(self) -> str:
-        """The blocks as HTML tables with spanning headers; every text is escaped."""
-        return "\n".join(_html_block(block) for block in self.blocks)
+        """The blocks as HTML tables that can be sorted; every text is escaped."""
+        return "\n".join(
+            markup.block(
+                block.shown,
+                ", ".join(filter(None, [self.title, block.heading])),
+                block.heading,
+                block.summary_rows,
+            )
+            for block in self.blocks
+        )
 
     def write(self, folder: Path) -> None:
         """Writes ``name.csv``, ``name.md`` and ``name.tex`` to ``folder``."""
@@ -187,10 +203,6 @@ def named(row: pd.Series) -> str:
     return f"{row['strategy']} (bound)" if bound else str(row["strategy"])
 
 
-def _levels(column: object) -> list[str]:
-    return [str(part) for part in column] if isinstance(column, tuple) else [str(column)]
-
-
 def _pipes(cell: object) -> str:
     return str(cell).replace("|", "\\|").replace("\n", " ")
 
@@ -202,38 +214,3 @@ def _latex_text(text: str) -> str:
 def _latex_cell(cell: object) -> str:
     bold = re.fullmatch(r"\*\*(.*)\*\*", str(cell))
     return f"\\textbf{{{_latex_text(bold[1])}}}" if bold else _latex_text(str(cell))
-
-
-def _html_cell(cell: object) -> str:
-    text = html.escape(str(cell))
-    return re.sub(r"^\*\*(.*)\*\*$", r"<strong>\1</strong>", text)
-
-
-def _html_block(block: Block) -> str:
-    columns = [_levels(column) for column in block.shown.columns]
-    last = len(columns[0]) - 1
-    head = "".join(
-        f"<tr>{_html_header([column[level] for column in columns], join=level < last)}</tr>"
-        for level in range(last + 1)
-    )
-    body = "".join(
-        "<tr>" + "".join(f"<td>{_html_cell(cell)}</td>" for cell in row) + "</tr>\n"
-        for row in block.shown.to_numpy().tolist()
-    )
-    title = f"<h4>{html.escape(block.heading)}</h4>\n" if block.heading else ""
-    return (
-        f'{title}<div class="scroll"><table>\n<thead>{head}</thead>\n<tbody>\n{body}</tbody>'
-        "\n</table></div>"
-    )
-
-
-def _html_header(names: list[str], *, join: bool) -> str:
-    """Header cells of one level; equal neighbours of the upper levels are joined."""
-    cells, start = [], 0
-    for place in range(1, len(names) + 1):
-        if place == len(names) or names[place] != names[start] or not join:
-            span = place - start
-            wide = f' colspan="{span}"' if span > 1 else ""
-            cells.append(f"<th{wide}>{html.escape(names[start])}</th>")
-            start = place
-    return "".join(cells)

@@ -3,28 +3,38 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import os
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from lalbench import files
 from lalbench.config import Study
-from lalbench.results import figures, overall, shown_facts, style, tables
+from lalbench.results import design, figures, shown_facts, style, tables
 from lalbench.results.analysis import Analysis
 from lalbench.results.cautions import cautions
+from lalbench.results.findings import findings
 from lalbench.results.render import Table
+
+PIXELS = 120
+"""Of a figure's inch on the page: letters of 7.5 points become as large as those of the tables."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A drawn figure, inlined."""
+    """A drawn figure, inlined; ``alternative`` says in words what it shows."""
 
+    name: str
     title: str
     caption: str
+    alternative: str
     source: str
+    width: int
+    height: int
 
 
 @dataclass(frozen=True)
@@ -35,7 +45,13 @@ class Section:
     title: str
     intro: str = ""
     tables: Sequence[Table] = ()
-    pictures: Sequence[Picture] = field(default_factory=list)
+    pictures: Sequence[Picture] = ()
+
+    @property
+    def count(self) -> str:
+        """How much there is in it, for the list of contents."""
+        every = {"table": len(self.tables), "figure": len(self.pictures)}
+        return ", ".join(design.counted(count, noun) for noun, count in every.items() if count)
 
 
 def write_report(study: Study, results_dir: Path, output: Path) -> None:
@@ -71,58 +87,38 @@ def _template() -> Any:
 def _content(analysis: Analysis) -> dict[str, Any]:
     study = analysis.study
     coverage = analysis.records.coverage[["planned", "finished"]].sum()
+    css, script = _beside_this("report.css"), _beside_this("report.js")
+    pictures = _pictures(analysis)
     return {
         "study": study,
         "objective": analysis.objective,
-        "cautions": cautions(analysis),
+        "compared": design.compared(analysis),
+        "details": design.details(analysis),
         "findings": findings(analysis),
+        "standing": [picture for name, picture in pictures.items() if name == "standing"],
         "planned": int(coverage["planned"]),
-        "finished": int(coverage["finished"]),
-        "splits": int(analysis.runs.keys.groupby(["dataset", "setting"])["unit"].nunique().max()),
-        "pairs": len(analysis.runs.keys[["data_seed", "seed"]].drop_duplicates()),
+        "complete": bool(coverage["planned"] == coverage["finished"]),
+        "cautions": cautions(analysis),
         "roles": analysis.roles,
-        "sections": list(_sections(analysis)),
+        "sections": [part for part in _sections(analysis, pictures) if part.count],
         "yaml": _yaml(study),
         "software": analysis.records.software,
         "environment": environment(),
         "study_hash": files.digest(study.model_dump(mode="json", by_alias=True)),
+        "style": css,
+        "style_hash": _policy_hash(css),
+        "script": script,
+        "script_hash": _policy_hash(script),
     }
 
 
-def findings(analysis: Analysis) -> list[str]:
-    """What the numbers say, one sentence per classifier; nothing that no test or interval backs."""
-    found = []
-    for _, row in overall.across_table(analysis).iterrows():
-        leader = row.get("leads_most")
-        if not isinstance(leader, str):
-            continue
-        share = f"{100 * row['leads_share']:.0f} %"
-        where = f"{row['classifier']}: over {row['units']} combinations of data set and setting, "
-        if row["units"] < overall.LEAST_UNITS:
-            found.append(f"{where}which are too few to rank. {_against_random(analysis, row)}")
-            continue
-        if row["first"] == "tie":
-            text = f"no strategy is clearly first by mean rank; {leader} leads in {share}"
-        else:
-            text = f"{leader} is first by mean rank, in {share}"
-        found.append(f"{where}{text} of the resamples. {_against_random(analysis, row)}")
-    return found
+def _beside_this(name: str) -> str:
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")
 
 
-def _against_random(analysis: Analysis, row: Any) -> str:
-    from lalbench.results.scores import score_table
-
-    if analysis.random is None:
-        return ""
-    table = score_table(analysis, "objective", "auac")
-    kept = table["role"].isin(["strategy", "learned"]) & (table["classifier"] == row["classifier"])
-    kept &= table["pairs"] > 0
-    clear = table[kept & (table["p_holm"] < 0.05)]
-    better = int((clear["difference"] > 0).sum())
-    return (
-        f"Against {analysis.random}, {better} of {int(kept.sum())} compared cells are "
-        f"significantly better and {len(clear) - better} worse (AUAC, paired, Holm-adjusted)."
-    )
+def _policy_hash(text: str) -> str:
+    """How a content security policy names a script or style: nothing else in the page runs."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
 PROBABILITIES = (
@@ -135,9 +131,8 @@ REGRESSORS = (
 )
 
 
-def _sections(analysis: Analysis) -> Sequence[Section]:
+def _sections(analysis: Analysis, pictures: dict[str, Picture]) -> Sequence[Section]:
     every = {table.name: table for table in tables.all_tables(analysis)}
-    pictures = _pictures(analysis)
 
     def some(*names: str) -> list[Table]:
         return [every[name] for name in names if name in every]
@@ -152,7 +147,8 @@ def _sections(analysis: Analysis) -> Sequence[Section]:
 
     cost = [shown_facts.cost_table(analysis)] if len(analysis.records.timings) else []
     return [
-        Section("scores", "Scores", "", some("auac", "final", "auac_vs_random", "final_vs_random")),
+        Section("scores", "Scores", "",
+                some("standing", "auac", "final", "auac_vs_random", "final_vs_random")),
         Section("curves", "Learning curves", "", (),
                 drawn("curves", "dataset_curves", "relative", "versus_random")),
         Section("ranks", "Ranks and all pairs", "",
@@ -192,12 +188,24 @@ def _pictures(analysis: Analysis) -> dict[str, Picture]:
     for drawing in figures.all_figures(analysis):
         with style.drawing():
             figure = drawing.draw()
-        if figure is not None:
-            source = base64.b64encode(style.svg(figure)).decode()
-            found[drawing.name] = Picture(
-                drawing.title, drawing.caption, f"data:image/svg+xml;base64,{source}"
-            )
+        if figure is None:
+            continue
+        width, height = figure.get_size_inches()
+        found[drawing.name] = Picture(
+            name=drawing.name,
+            title=drawing.title,
+            caption=drawing.caption,
+            alternative=drawing.describe(),
+            source=_inlined(style.svg(figure)),
+            width=round(PIXELS * width),
+            height=round(PIXELS * height),
+        )
     return found
+
+
+def _inlined(svg: bytes) -> str:
+    """An SVG file as the address of an image; a fifth smaller than in base64."""
+    return "data:image/svg+xml," + quote(" ".join(svg.decode().split()), safe=" '=:/?,;()+*@$")
 
 
 def _yaml(study: Study) -> str:

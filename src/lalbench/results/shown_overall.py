@@ -118,7 +118,7 @@ def penalty_table(analysis: Analysis) -> Table:
     for classifier, part in data.groupby("classifier", sort=False):
         values = part.drop(columns="classifier").set_index("strategy")
         shown = values.map(lambda value: number(value, 2)).reset_index()
-        blocks.append(Block(str(classifier), shown))
+        blocks.append(Block(str(classifier), shown, summary_rows=1))
     caption = (
         "Share of label counts at which the row beats the column by a paired t test on the 5 % "
         "level, mean over (data set, setting) experiments (Ash et al. 2020). Last row: how often a "

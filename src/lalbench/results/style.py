@@ -174,6 +174,14 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout=layout)
 
 
+def settled(figure: Figure) -> Figure:
+    """The figure after a first layout: one alone would cut long labels of rows and columns."""
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+    return figure
+
+
 def panels(width: float, height: float, rows: int, columns: int) -> tuple[Figure, Any]:
     """A figure with rows × columns panels, ``axes[row, column]``; ``height`` is that of a row.
 

@@ -12,6 +12,7 @@ from lalbench.results import (
     shown_facts,
     shown_overall,
     shown_scores,
+    shown_standing,
 )
 from lalbench.results.analysis import Analysis
 from lalbench.results.render import Table
@@ -39,6 +40,7 @@ def write_tables(study: Study, results_dir: Path, output: Path) -> None:
 def all_tables(analysis: Analysis) -> list[Table]:
     """All tables but the cost."""
     return [
+        *shown_standing.standing_tables(analysis),
         *shown_scores.score_tables(analysis),
         shown_scores.rare_class_table(analysis),
         shown_balance.balance_table(analysis),
