@@ -4,9 +4,11 @@
 set -euo pipefail
 
 declare -A PACKAGES=(
+    [browser]="chromium-headless-shell fonts-dejavu-core"
     [slurm]="slurmctld slurmd slurm-client munge"
 )
 declare -A PROGRAMS=(
+    [browser]="chromium-headless-shell"
     [slurm]="slurmctld"
 )
 
