@@ -3,6 +3,7 @@
 import re
 
 import pytest
+import yaml
 
 from benchmarks import (
     acquisition_step,
@@ -13,10 +14,13 @@ from benchmarks import (
     neural_process,
     oracle,
     recipes,
+    scale,
     selection,
     svm,
     trainer,
 )
+from lalbench.results.records import load
+from lalbench.study import load_study
 
 
 def table(text: str) -> list[dict[str, str]]:
@@ -126,3 +130,17 @@ def test_targets_of_lal(capsys):
     )
     rows = table(capsys.readouterr().out)
     assert [row["rows per leaf"] for row in rows] == ["", "1", "2", "1", "2"]
+
+
+def test_made_up_records_are_those_of_a_study(tmp_path, monkeypatch):
+    monkeypatch.setattr(scale, "DATASETS", ["waveform"])
+    monkeypatch.setattr(scale, "STRATEGIES", ["random", "entropy"])
+    blocks = {"cheap": 2, "oracle": 2}
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(scale.study_of(5, 2, blocks)))
+    results = {"results": str(tmp_path / "results")}
+    study = load_study(tmp_path / "study.yaml").model_copy(update=results)
+    assert scale.make_up(study) == 3 * 2 * 2 * 3  # settings, classifiers, strategies, blocks
+    found = load(study, study.folder)
+    assert (found.coverage["finished"] == found.coverage["planned"]).all()
+    assert len(found.coverage) == 12
+    assert len(found.trials) == 12 * 5 * 3
