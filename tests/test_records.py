@@ -110,6 +110,6 @@ def test_a_message_of_two_lines_is_one_sentence(tmp_path: Path) -> None:
     footer = int.from_bytes(content[-8:-4], "little")
     content[-8 - footer : -8] = b"\xff" * footer
     path.write_bytes(content)
-    with pytest.raises(CorruptFileError, match="delete it and run again$") as caught:
+    with pytest.raises(CorruptFileError, match=r"delete it and run again$") as caught:
         records.read(path, "curves")
     assert "\n" not in str(caught.value)
