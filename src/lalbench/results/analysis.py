@@ -110,10 +110,11 @@ class Analysis:
     @cached_property
     def _rows_by_place(self) -> dict[Place, NDArray[np.int64]]:
         columns = ["classifier", "dataset", "setting"]
-        trials = self.records.trials.reset_index(drop=True)
-        parts = trials.groupby(columns, sort=False)
+        # of these columns alone: a study may have millions of rows
+        places = self.records.trials[columns].reset_index(drop=True)
+        parts = places.groupby(columns, sort=False).indices
         return {
-            (str(key[0]), str(key[1]), str(key[2])): rows.index.to_numpy() for key, rows in parts
+            (str(key[0]), str(key[1]), str(key[2])): np.asarray(rows) for key, rows in parts.items()
         }
 
     def class_counts(self, place: Place) -> NDArray[np.int64]:
