@@ -79,7 +79,11 @@ def no_permission(lab: Laboratory, rng: Random, seconds: float) -> str:
         return ""
     if lab.mounted:
         command = ["mount", "-o", "remount,{}", str(lab.results)]
-        hurt = subprocess.run([word.format("ro") for word in command], check=False)
+        for _ in range(40):  # refused while somebody writes
+            read_only = [word.format("ro") for word in command]
+            hurt = subprocess.run(read_only, capture_output=True, check=False)
+            if hurt.returncode == 0 or not wait(process, 0.05):
+                break
         lab.end(process)
         subprocess.run([word.format("rw") for word in command], check=True)
         return "read-only" if hurt.returncode == 0 else ""
