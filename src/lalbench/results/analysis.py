@@ -112,9 +112,9 @@ class Analysis:
         columns = ["classifier", "dataset", "setting"]
         # of these columns alone: a study may have millions of rows
         places = self.records.trials[columns].reset_index(drop=True)
-        parts = places.groupby(columns, sort=False).indices
+        parts = places.groupby(columns, sort=False)
         return {
-            (str(key[0]), str(key[1]), str(key[2])): np.asarray(rows) for key, rows in parts.items()
+            (str(key[0]), str(key[1]), str(key[2])): rows.index.to_numpy() for key, rows in parts
         }
 
     def class_counts(self, place: Place) -> NDArray[np.int64]:
