@@ -60,6 +60,10 @@ def check(folder: Path) -> int:
     found = read(folder)["files"]
     for name, value in found.items():
         path = folder / name
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise CorruptFileError(
+                f"{folder / NAME}: {name!r} is no name below its folder; run the study again"
+            )
         if not path.is_file() or files.file_hash(path) != value:
             what = "is missing" if not path.is_file() else "does not have its hash"
             part = name.partition("/")[0]

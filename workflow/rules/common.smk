@@ -19,21 +19,21 @@ for name, place in (
 
 from lalbench import codehash, files, grid, network_cost, plan, pretraining
 from lalbench.errors import LalbenchError
-from lalbench.study import load_study
+from lalbench.study import load_study, with_results
 
 CELL = "{dataset}/{setting}/{classifier}/{strategy}/block-{block}"
-RESULTS = config.get("results", "")
+RESULTS = str(config.get("results", ""))
 
 
 def read_study():
     """The validated study; one sentence and an end where it is not valid."""
-    path = config.get("study", "config.yaml")
+    path = str(config.get("study", "config.yaml"))
     try:
         # Names were checked when the main process planned this job.
         study = load_study(path, check_names=workflow.is_main_process)
+        return path, with_results(study, RESULTS) if RESULTS else study
     except LalbenchError as error:
         sys.exit(f"lalbench: {error}")
-    return path, study.model_copy(update={"results": RESULTS} if RESULTS else {})
 
 
 STUDY_FILE, STUDY = read_study()

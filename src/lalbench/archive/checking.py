@@ -41,6 +41,8 @@ class Archive:
             raise self.damaged(f"{repeated[0]} is there twice")
         for info in self._infos.values():
             self._check_name(info)
+        if sum(info.compress_size for info in self._infos.values()) > path.stat().st_size:
+            raise self.damaged("members overlap")
 
     @property
     def names(self) -> list[str]:

@@ -14,7 +14,7 @@ from lalbench import files, manifests
 from lalbench.archive import checking, members
 from lalbench.config import Study
 from lalbench.errors import LalbenchError, UserError
-from lalbench.study import load_study
+from lalbench.study import load_study, with_results
 from lalbench.user_arrays import whole_number
 
 
@@ -63,7 +63,7 @@ def rerun(path: Path, folder: Path, cores: int, *, unlock: bool = False) -> Outc
         study_file = folder / members.STUDY
         files.write_bytes(study_file, archive.read(members.STUDY))
         manifest = archive.read_json(manifests.NAME)
-        study = load_study(study_file).model_copy(update={"results": str(folder / "results")})
+        study = with_results(load_study(study_file), str(folder / "results"))
         try:
             notes = _notes(manifest, archive.read_json("code.json"))
             _check_sources(study, archive.read_json("data.json"))

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 def study_of(options: argparse.Namespace, check_names: bool = False) -> Study:
     """The study that the options name, with the results folder that they name."""
-    from lalbench.study import load_study
+    from lalbench.study import load_study, with_results
 
     study = load_study(options.study, check_names=check_names)
-    changes = {"results": options.results} if getattr(options, "results", None) else {}
-    return study.model_copy(update=changes)
+    folder = getattr(options, "results", None)
+    return with_results(study, folder) if folder else study
 
 
 def add_command(

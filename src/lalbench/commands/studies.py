@@ -79,11 +79,11 @@ def _compare(options: argparse.Namespace) -> None:
 
 def _reproduction(options: argparse.Namespace) -> None:
     from lalbench.results.reproduction import write_reproduction
-    from lalbench.study import load_study
+    from lalbench.study import load_study, with_results
 
     studies = [load_study(path, check_names=False) for path in options.studies]
     if options.results:
-        studies = [study.model_copy(update={"results": options.results}) for study in studies]
+        studies = [with_results(study, options.results) for study in studies]
     write_reproduction(studies, options.reference, options.output)
 
 
