@@ -61,14 +61,20 @@ def one_line(text: str, longest: int = _LONGEST) -> str:
     >>> one_line("a\nb")
     'a\\nb'
     """
-    if len(text) > longest:
-        text = f"{text[: longest - longest // 4]}…{text[-(longest // 4) :]}"
+    text = _shortened(text, longest)
     if text.isprintable():
         return text
-    return "".join(
+    shown = [
         letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")
         for letter in text
-    )
+    ]
+    return _shortened("".join(shown), longest)
+
+
+def _shortened(text: str, longest: int) -> str:
+    if len(text) <= longest:
+        return text
+    return f"{text[: longest - longest // 4]}…{text[-(longest // 4) :]}"
 
 
 def suggest(value: object, known: Iterable[str]) -> str:

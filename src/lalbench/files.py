@@ -174,7 +174,16 @@ def read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[An
                 raise ValueError(f"{member.filename} ends too early")
             view[start : start + len(block)] = np.frombuffer(block, np.uint8)
         handle.read()  # the checksum of an empty array is looked at here
+    if dtype.kind == "U":
+        _check_text(values, member.filename)
     return values.reshape(shape, order="F" if fortran else "C")
+
+
+def _check_text(values: NDArray[Any], name: str) -> None:
+    """Python stops at halves of surrogate pairs and codes above U+10FFFF when it looks at them."""
+    codes = values.astype(values.dtype.newbyteorder("="), copy=False).view(np.uint32)
+    if (codes > 0x10FFFF).any() or ((codes >= 0xD800) & (codes < 0xE000)).any():
+        raise ValueError(f"{name} holds characters that are none")
 
 
 def _check_sizes(
@@ -215,7 +224,7 @@ def _map_member(path: str | os.PathLike[str], member: zipfile.ZipInfo) -> NDArra
         shape, fortran, dtype = np.lib.format.read_array_header_1_0(handle)
         data = handle.tell()
     size = math.prod(shape) * dtype.itemsize
-    if dtype.hasobject or not size:
+    if dtype.hasobject or dtype.kind == "U" or not size:
         return None
     if data - start + size != member.file_size:
         raise ValueError(f"a member holds {member.file_size} bytes, not {data - start + size}")

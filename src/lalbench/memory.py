@@ -13,14 +13,20 @@ from pathlib import Path
 
 from lalbench.errors import UserError
 
+_TAKEN = Path("/proc/self/statm")
 _GROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
 def memory() -> int:
-    """Bytes that this process can have at most: of the machine, its group, or its own limit."""
+    """Bytes that this process can have at most: of the machine, its group, or its own limit.
+
+    Of the process's own limit, which counts addresses, what it has taken is subtracted.
+    """
     found = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]
     if limit != resource.RLIM_INFINITY:
+        with suppress(OSError):  # elsewhere than on Linux
+            limit -= int(_TAKEN.read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
         found.append(limit)
     with suppress(OSError, ValueError):  # no such groups here, or no limit
         found.append(int(_GROUP_LIMIT.read_text()))

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from lalbench import plain_yaml, protocols
-from lalbench.config import Study
+from lalbench.config import DatasetSpec, Study
 from lalbench.errors import UserError, suggest
 from lalbench.safe_names import results_folder
 
@@ -38,6 +38,8 @@ def load_study(path: str | os.PathLike[str], *, check_names: bool = True) -> Stu
     try:
         if name.startswith("-"):
             raise UserError("", "begins with a dash, as options do", f"call it ./{name}")
+        if set("{}") & set(name):
+            raise UserError("", "has braces in its name, as patterns do", "rename it")
         study = parse_study(plain_yaml.read(name))
         if check_names:
             check_study(study)
@@ -73,6 +75,7 @@ def check_study(study: Study) -> None:
     protocol = protocols.get(study.protocol)
     for place, dataset in enumerate(study.datasets):
         _at(f"datasets[{place}]", partial(data.check, dataset))
+        _at(f"datasets[{place}]", partial(_check_file_names, dataset))
     for place, classifier in enumerate(study.classifiers):
         _at(f"classifiers[{place}]", partial(classifiers.get, classifier, protocol=protocol))
     for place, strategy in enumerate(study.strategies):
@@ -85,6 +88,19 @@ def check_study(study: Study) -> None:
     _check_fit(study)
     _check_pools(study)
     check_writable(study.folder)
+
+
+def _check_file_names(dataset: DatasetSpec) -> None:
+    """The workflow can name the user's files: in its names braces stand for something else."""
+    from lalbench import data
+
+    for path in data.input_files(dataset):
+        if not str(path).isprintable() or set("{}") & set(str(path)):
+            raise UserError(
+                "path",
+                f'the workflow cannot name "{path}"',
+                "rename it without braces, line ends and characters that cannot be printed",
+            )
 
 
 def _check_fit(study: Study) -> None:

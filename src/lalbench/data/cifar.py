@@ -26,6 +26,7 @@ from lalbench.data.readers import damaged
 from lalbench.data.table import Table
 from lalbench.data.unpickler import Value, read_pickled_values
 from lalbench.errors import UserError, suggest
+from lalbench.stored import DAMAGE
 
 SIDE = 32
 MEMBER_LIMIT = 200 << 20
@@ -53,6 +54,7 @@ ARCHIVE_LIMIT = 1 << 30
 
 _HEADER_LIMIT = 1 << 16
 """Bytes of a member that holds a long name, or attributes, of the next one."""
+_DAMAGED = (tarfile.TarError, zlib.error, lzma.LZMAError)
 _ABOUT_OTHERS = frozenset(
     {tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE}
     | {tarfile.SOLARIS_XHDTYPE}
@@ -139,7 +141,9 @@ def read_members(path: Path, members: Mapping[str, str]) -> dict[str, bytes]:
                     found[member.name] = _content(archive, member, members[member.name], path)
                 if len(found) == len(members):
                     break
-    except (OSError, EOFError, tarfile.TarError, zlib.error, lzma.LZMAError) as error:
+    except UserError:
+        raise
+    except (OSError, EOFError, *DAMAGE, *_DAMAGED) as error:
         raise damaged(path, f"cannot be read as an archive ({error})") from error
     missing = [name for name in members if name not in found]
     if missing:

@@ -70,7 +70,7 @@ def _check_size(where: str, start: bytes, handle: Handle, n_columns: int) -> Non
     while block:
         rows += block.count(b"\n") + block.count(b"\r")
         n_bytes += len(block)
-        check_memory(where, max(n_bytes, 8 * rows * n_columns), copies=2)
+        check_memory(where, max(n_bytes, 8 * rows * n_columns), copies=3)
         block = handle.read(_BLOCK)
 
 

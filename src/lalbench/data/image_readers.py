@@ -27,6 +27,7 @@ ByteArray = NDArray[np.uint8]
 
 _IDX_UNSIGNED_BYTE = 0x08
 _MOST_DIMENSIONS = 32
+_BLOCK = 2**20
 _SVHN_SHAPE = (32, 32, 3)
 _SVHN_ZERO = 10  # how the files label the digit 0
 
@@ -124,7 +125,9 @@ def read_idx(path: str | os.PathLike[str]) -> ByteArray:
             plain.seek(0)
             with gzip.open(plain) if packed else plain as handle:
                 return _idx(path, handle)
-    except (OSError, EOFError, zlib.error) as error:
+    except UserError:
+        raise
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         raise damaged(path, f"cannot be read ({error})") from error
 
 
@@ -138,12 +141,14 @@ def _idx(path: str | os.PathLike[str], handle: BinaryIO | gzip.GzipFile) -> Byte
     if len(shape) != start[3] or len(shape) > _MOST_DIMENSIONS:
         raise damaged(path, "is no idx file of unsigned bytes")
     wanted = math.prod(shape)
-    check_memory(str(path), wanted)
-    content = handle.read(wanted + 1)
+    check_memory(str(path), wanted, copies=2)
+    content = bytearray()
+    while len(content) <= wanted and (block := handle.read(_BLOCK)):
+        content += block
     if len(content) != wanted:
         held = f"more than {wanted}" if len(content) > wanted else len(content)
         raise damaged(path, f"holds {held} values, not {wanted}")
-    return np.frombuffer(content, dtype=np.uint8).reshape(shape).copy()
+    return np.frombuffer(content, dtype=np.uint8).reshape(shape)
 
 
 def _npz_pair(image_path: Path, label_path: Path) -> tuple[ByteArray, NDArray[Any]]:

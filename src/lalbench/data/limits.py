@@ -1,10 +1,8 @@
-"""How many columns and classes a data set may have, and what labels and texts may hold."""
+"""How many columns and classes a data set may have, and what labels may hold."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-
-import numpy as np
 
 from lalbench.errors import UserError
 
@@ -35,17 +33,3 @@ def check_labels(where: str, labels: Iterable[str]) -> None:
                 f"the label {label!r} holds a character that cannot be printed",
                 "rename the class",
             )
-
-
-def check_text(where: str, values: np.ndarray[tuple[int, ...], np.dtype[np.str_]]) -> None:
-    """Raises :class:`UserError` for (…) text whose characters are none: halves, or above U+10FFFF.
-
-    Python stops at them when it looks at a value.
-    """
-    width = values.dtype.itemsize // 4
-    if not values.size or not width:
-        return
-    native = np.ascontiguousarray(values).astype(values.dtype.newbyteorder("="), copy=False)
-    codes = native.view(np.uint32)
-    if (codes > 0x10FFFF).any() or ((codes >= 0xD800) & (codes < 0xE000)).any():
-        raise UserError(where, "holds characters that are none", "save the text anew")

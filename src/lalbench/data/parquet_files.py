@@ -1,7 +1,8 @@
 """Parquet files of the user's, read once they are known to fit into memory.
 
-A column chunk may repeat one value a billion times in a few bytes. What it holds stands in the
-footer, which is looked at first; text is read as a dictionary, and written out only if it fits.
+A file may repeat one value a billion times in a few bytes, and say less of itself than it holds. It
+is therefore read some rows at a time until it is too much; text is read as a dictionary, and
+written out only if it fits.
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 _LARGEST_FOOTER = 64 * 2**20
 """Bytes; a column takes about 200, and twelve times as many in memory."""
 _MARK = b"PAR1"
+_ROWS = 2**16
+"""That are read at a time."""
+_WIDEST = 1000
+"""Bytes of a value of fixed width."""
 
 
 def opened_parquet(path: str) -> pq.ParquetFile:
@@ -59,24 +64,45 @@ def index_columns(schema: pa.Schema) -> list[Any]:
 
 
 def read_table(path: str) -> pa.Table:
-    """All columns.
+    """All columns, which are of numbers, text, dates and the like.
 
     Raises:
-        UserError: they do not fit into memory.
+        UserError: they do not fit into memory, or one holds lists or the like.
         OSError, pyarrow.ArrowException: no Parquet file, or a damaged one.
     """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    file = opened_parquet(path)
-    check_memory(path, _bytes(file.metadata), copies=2)
-    schema = file.schema_arrow
+    schema = opened_parquet(path).schema_arrow
+    for field in schema:
+        _check_type(f'{path}, column "{field.name}"', field.type)
     text = [field.name for field in schema if _is_text(field.type)]
-    table = pq.ParquetFile(path, read_dictionary=text).read()
-    check_memory(path, sum(_text_bytes(table.column(name)) for name in text), copies=2)
+    batches, taken = [], 0
+    for batch in pq.ParquetFile(path, read_dictionary=text).iter_batches(batch_size=_ROWS):
+        numbers = max(batch.nbytes, 8 * batch.num_rows * batch.num_columns)
+        taken += numbers + sum(_text_bytes(batch.column(name)) for name in text)
+        check_memory(path, taken, copies=3)
+        batches.append(batch)
+    if not batches:
+        return schema.empty_table()
+    table = pa.Table.from_batches(batches)
+    table.validate(full=True)  # text that is no UTF-8, for example
     for place, field in enumerate(schema):
         if field.name in text and table.column(place).type != field.type:
             table = table.set_column(place, field.name, table.column(place).cast(field.type))
     return table
+
+
+def _check_type(where: str, kind: pa.DataType) -> None:
+    """What one value takes is known."""
+    import pyarrow as pa
+
+    if pa.types.is_nested(kind):
+        raise UserError(where, f"holds {kind}, no numbers or text", "write the file without it")
+    if pa.types.is_fixed_size_binary(kind) and kind.byte_width > _WIDEST:
+        raise UserError(
+            where, f"holds values of {kind.byte_width} bytes", "write the file without it"
+        )
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -95,28 +121,12 @@ def _is_text(kind: pa.DataType) -> bool:
     )
 
 
-def _bytes(metadata: pq.FileMetaData) -> int:
-    """Of all values in memory, text not counted but as an index of a dictionary."""
-    widths = [
-        max(8, metadata.schema.column(place).length or 0) for place in range(metadata.num_columns)
-    ]
-    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
-    return sum(
-        width * group.column(place).num_values
-        for group in groups
-        for place, width in enumerate(widths)
-    )
-
-
-def _text_bytes(column: pa.ChunkedArray) -> int:
+def _text_bytes(column: pa.Array) -> int:
     """Of a column of dictionaries, written out."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     if not pa.types.is_dictionary(column.type):
-        return int(column.nbytes)
-    total = 0
-    for chunk in column.chunks:
-        lengths = pc.fill_null(pc.binary_length(chunk.dictionary), 0)
-        total += pc.sum(lengths.take(chunk.indices).cast("int64")).as_py() or 0
-    return total
+        return 0
+    lengths = pc.fill_null(pc.binary_length(column.dictionary), 0)
+    return pc.sum(lengths.take(column.indices).cast("int64")).as_py() or 0

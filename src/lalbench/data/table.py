@@ -64,8 +64,16 @@ def to_dataset(table: Table, name: str, relabel: Relabel | None, where: str) -> 
         where: file or data set that messages name.
 
     Raises:
-        UserError: unusable groups, a label in a group that does not occur, fewer than two classes.
+        UserError: unusable groups, a label in a group that does not occur, fewer than two classes,
+            features that are missing or infinite.
     """
+    if table.X.dtype.kind == "f" and not np.isfinite(table.X).all():
+        row, column = np.argwhere(~np.isfinite(table.X))[0].tolist()
+        raise UserError(
+            where,
+            f"feature {column} of row {row} is {table.X[row, column]}",
+            "fill missing values in, or drop such rows",
+        )
     originals, y = np.unique(table.labels, return_inverse=True)
     if len(originals) > MOST_CLASSES:
         raise UserError(

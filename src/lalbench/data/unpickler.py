@@ -166,6 +166,7 @@ class _ArrayUnpickler(pickle._Unpickler):
 
     dispatch: ClassVar[dict[int, Callable[[Any], None]]] = dict(_OPERATIONS)
     stack: list[Any]  # what lies above the last mark
+    read: Callable[[int], bytes]
 
     def __init__(self, content: bytes) -> None:
         super().__init__(io.BytesIO(content), encoding="latin1")
@@ -239,12 +240,21 @@ class _ArrayUnpickler(pickle._Unpickler):
         self._check_keys(self.stack[::2])
         _OPERATIONS[pickle.DICT[0]](self)
 
+    def _bytes(self) -> None:
+        # A bytearray is otherwise made, and filled with zeros, before it is looked for
+        length = int.from_bytes(self.read(8), "little")
+        content = bytearray(self.read(length))
+        if len(content) != length:
+            raise _RefusedError("it ends too early")
+        self.stack.append(content)
+
     def _no_set(self) -> None:
         raise _RefusedError("it holds a set")
 
     dispatch[pickle.SETITEM[0]] = _set_item
     dispatch[pickle.SETITEMS[0]] = _set_items
     dispatch[pickle.DICT[0]] = _make_dictionary
+    dispatch[pickle.BYTEARRAY8[0]] = _bytes
     for _operation in (pickle.EMPTY_SET, pickle.ADDITEMS, pickle.FROZENSET):
         dispatch[_operation[0]] = _no_set
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from lalbench.data.csv_files import ENCODING, opened_csv
 from lalbench.data.dataset import CHANNELS
-from lalbench.data.limits import check_columns, check_text
+from lalbench.data.limits import check_columns
 from lalbench.data.table import Table
 from lalbench.data.user_columns import as_labels, as_numbers, column_labels, kind_of, numeric_column
 from lalbench.errors import UserError, suggest
@@ -287,7 +287,7 @@ def _npz_array(path: str, name: str) -> NDArray[Any]:
             names = archive.namelist()
             member = archive.getinfo(name if name in names else f"{name}.npy")
             check_memory(key, member.file_size, copies=2)
-            array = read_member(archive, member)
+            return read_member(archive, member)
     except UserError:
         raise
     except ValueError as error:
@@ -300,9 +300,6 @@ def _npz_array(path: str, name: str) -> NDArray[Any]:
         raise _unreadable(path, "NPZ", error) from error
     except Exception as error:  # as above
         raise _unreadable(path, "NPZ", error) from error
-    if array.dtype.kind == "U":
-        check_text(key, array)
-    return array
 
 
 def _unreadable(path: str, kind: str, error: Exception) -> UserError:
