@@ -10,6 +10,8 @@ TORCH_INDEX ?=
 EXTRA ?=
 # Number of faults that test-faults injects.
 FAULTS ?= 200
+# Attempts of test-fuzz on each reader.
+ATTEMPTS ?= 100000
 # Further options for snakemake (make study ARGS=--dry-run) and pytest (make test ARGS="-k oracle").
 ARGS ?=
 
@@ -19,7 +21,7 @@ PIP = $(BIN)/python -m pip install --disable-pip-version-check --quiet $(if $(TO
 export PATH := $(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev study test test-faults lint format schema reproduction readme-figure lal-figure lock clean-cache clean-pretrained clean
+.PHONY: help install dev study test test-faults test-fuzz lint format schema reproduction readme-figure lal-figure lock clean-cache clean-pretrained clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +39,9 @@ test: dev ## run the tests
 
 test-faults: dev ## hurt running studies in FAULTS=200 ways and compare what becomes of them (an hour)
 	python -m tests.faults --faults $(FAULTS)
+
+test-fuzz: dev ## feed every reader of a file ATTEMPTS=100000 damaged files (an hour; atheris is used if it is installed)
+	python -m tests.fuzz --runs $(ATTEMPTS) $(ARGS)
 
 lint: dev ## check format, style, types and the workflow
 	ruff check .

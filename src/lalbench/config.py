@@ -5,7 +5,6 @@ Everything here is plain data: names are checked against the registries in :mod:
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -27,6 +26,7 @@ from lalbench.safe_names import SafeName, results_folder
 
 MOST_ENTRIES = 1000
 """Of a kind in one study: data sets, settings, classifiers, strategies."""
+MOST_CELLS = 50_000
 MOST_TRIALS = 10_000_000
 
 _LARGEST = 2**31 - 1
@@ -74,7 +74,7 @@ class Sizes(_Model):
         ),
     ] = Field(default=200, description="all: the whole given test partition of the data set.")
     reward: int = Field(default=100, ge=0, le=_LARGEST, description="0: no reward set.")
-    annotated: int = Field(default=100, ge=2, le=_LARGEST)
+    annotated: int = Field(default=100, ge=2, le=1_000_000)
     pool: int | None = Field(default=None, ge=1, le=_LARGEST)
 
 
@@ -343,12 +343,12 @@ class Study(_Model):
     def _feasible(self) -> Self:
         seeds = self.seeds
         n_pairs = len(seeds.data) * (1 if seeds.pairs == "matched" else len(seeds.run))
-        cells = (self.datasets, self.settings, self.classifiers, self.strategies)
-        n_trials = n_pairs * math.prod(len(entries) for entries in cells)
-        if n_trials > MOST_TRIALS:
+        n_cells = len(self.datasets) * len(self.settings)
+        n_cells *= len(self.classifiers) * len(self.strategies)
+        if n_cells > MOST_CELLS or n_pairs * n_cells > MOST_TRIALS:
             raise ValueError(
-                f"{n_trials} trials are more than {MOST_TRIALS}; use fewer seeds or entries, or "
-                "several studies"
+                f"{n_pairs * n_cells} trials of {n_cells} combinations; use at most {MOST_TRIALS} "
+                f"of {MOST_CELLS}, in several studies if need be"
             )
         return self
 

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from lalbench.errors import UserError
 
+_SMALL = 32 * 2**20
+"""Bytes that fit anywhere."""
 _TAKEN = Path("/proc/self/statm")
 _GROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
@@ -35,10 +37,12 @@ def memory() -> int:
 
 def check_memory(where: str, n_bytes: int, copies: int = 1) -> None:
     """Raises :class:`UserError` where ``copies`` of ``n_bytes`` do not fit into the memory."""
+    if copies * n_bytes <= _SMALL:
+        return
     if copies * n_bytes > memory():
         raise UserError(
             where,
-            f"takes {copies * n_bytes / 2**30:.3g} GiB of memory when it is read, and there are "
+            f"takes {copies * n_bytes / 2**30:.3g} GiB of memory, and there are "
             f"{memory() / 2**30:.3g}",
-            "use a smaller file, or a machine with more memory",
+            "use less of it, or a machine with more memory",
         )

@@ -137,6 +137,21 @@ CONTENTS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         {"seeds": {key: {"first": 0, "count": 10**5} for key in ("data", "run")}},
         ("10000000000 trials",),
     ),
+    "a million combinations": (
+        {
+            "settings": [{"name": f"s{n}"} for n in range(500)],
+            "strategies": [{"name": "random", "label": f"r{n}"} for n in range(500)],
+        },
+        ("250000 combinations",),
+    ),
+    "a thousand million draws of rows": (
+        {"datasets": [{"name": "waveform_generator", "draws": 10**4, "options": {"n": 10**7}}]},
+        ("datasets[0].draws", "GiB of memory"),
+    ),
+    "a thousand million annotated sets": (
+        {"strategies": [{"name": "lal_independent", "options": {"repetitions": 10**9}}]},
+        ("strategies[0].options.repetitions", "use at most 20833"),
+    ),
     "a thousand million steps": ({"steps": 10**9}, ("steps", "100000")),
     "a million processes": ({"compute": {"processes": 10**6}}, ("compute.processes", "1024")),
     "many strategies": (
