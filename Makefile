@@ -10,6 +10,8 @@ TORCH_INDEX ?=
 EXTRA ?=
 # Number of faults that test-faults injects.
 FAULTS ?= 200
+# Attempts of test-fuzz on each reader.
+ATTEMPTS ?= 100000
 # Further options for snakemake (make study ARGS=--dry-run) and pytest (make test ARGS="-k oracle").
 ARGS ?=
 
@@ -19,7 +21,7 @@ PIP = $(BIN)/python -m pip install --disable-pip-version-check --quiet $(if $(TO
 export PATH := $(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev study test test-faults test-slurm lint format schema gallery reproduction readme-figure lal-figure lock clean-cache clean-pretrained clean
+.PHONY: help install dev study test test-faults test-fuzz test-slurm lint format schema gallery reproduction readme-figure lal-figure lock clean-cache clean-pretrained clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +43,9 @@ test-faults: dev ## hurt running studies in FAULTS=200 ways and compare what bec
 test-slurm: dev ## run studies on a SLURM that comes up on this machine (root on Debian; 15 minutes)
 	envs/debian.sh slurm
 	pytest -q -m slurm tests/workflow/test_slurm.py $(ARGS)
+
+test-fuzz: dev ## feed every reader of a file ATTEMPTS=100000 damaged files (an hour; atheris is used if it is installed)
+	python -m tests.fuzz --runs $(ATTEMPTS) $(ARGS)
 
 lint: dev ## check format, style, types and the workflow
 	ruff check .

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from lalbench.commands import parser
-from lalbench.errors import LalbenchError, UserError
+from lalbench.errors import LalbenchError, UserError, one_line
 from lalbench.interrupts import EXIT_CODE, StoppedError
 
 
@@ -31,7 +31,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        print(f"lalbench: {where}{error.strerror or error}", file=sys.stderr)
+        print(f"lalbench: {one_line(f'{where}{error.strerror or error}')}", file=sys.stderr)
+        return 1
+    except MemoryError:
+        print(
+            "lalbench: the memory does not suffice; use smaller data or more memory",
+            file=sys.stderr,
+        )
         return 1
     return 0
 
@@ -40,6 +46,8 @@ def console() -> None:
     """:func:`main` as a program of its own, which also finds modules in the folder it runs in."""
     if "" not in sys.path and os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
+    # Paths may hold bytes that are no text
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     # Block the broken-pipe traceback of `… plan | head` at the last moment, when output is flushed.
     try:
         code = main()

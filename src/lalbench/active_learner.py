@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lalbench import classifiers, files, objectives, strategies, user_arrays
+from lalbench import classifiers, files, objectives, stored, strategies, user_arrays
 from lalbench.errors import CorruptFileError, LalbenchError, UserError
 from lalbench.problems.scaling import Scaler, fit_per_feature
 from lalbench.seeds import Streams
@@ -208,11 +208,9 @@ class ActiveLearner:
             if title == self._title:
                 self.learned_by = made_from
                 scaled = "scaler.mean" in arrays
-                self._scaler = (
-                    Scaler(arrays["scaler.mean"], arrays["scaler.scale"]) if scaled else None
-                )
+                self._scaler = _scaler(arrays) if scaled else None
                 self.learned = self.strategy.learned_from_arrays(arrays)
-        except (CorruptFileError, KeyError, ValueError) as error:
+        except (CorruptFileError, *stored.DAMAGE) as error:
             raise CorruptFileError(
                 f"{path}: nothing that an ActiveLearner saved, or damaged ({error}); learn again"
             ) from error
@@ -308,3 +306,11 @@ class ActiveLearner:
         rows = user_arrays.matrix("reward", reward[0], len(self._scaler.mean))
         labels = user_arrays.numbered("reward", reward[1], len(rows), known)
         return objectives.Scorer(self._scaler(rows), labels, weights, objective)
+
+
+def _scaler(arrays: Mapping[str, NDArray[Any]]) -> Scaler:
+    mean = stored.take(arrays, "scaler.mean", np.float64, None)
+    scale = stored.take(arrays, "scaler.scale", np.float64, *mean.shape)
+    if (scale <= 0).any():
+        raise ValueError("scaler.scale is not positive")
+    return Scaler(mean, scale)

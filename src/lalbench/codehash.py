@@ -43,6 +43,7 @@ PLUMBING = frozenset(
         ".pretraining",
         ".progress",
         ".provenance",
+        ".safe_names",
     )
 )
 """Modules that decide which jobs there are and how they report, but compute nothing."""
@@ -112,6 +113,12 @@ def own_sources(modules: Sequence[str], root: Path = ROOT) -> dict[str, Path]:
         for name, path in found.items()
         if path is not None and not path.is_relative_to(root)
     }
+
+
+def is_users(top: str) -> bool:
+    """Whether a top-level module or package is neither installed nor part of Python."""
+    folder = _users_folder(top)
+    return folder is not None and not {"site-packages", "dist-packages"} & {*folder.parts}
 
 
 def software_versions() -> dict[str, str]:

@@ -5,14 +5,13 @@ Everything here is plain data: names are checked against the registries in :mod:
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -22,51 +21,20 @@ from pydantic import (
 )
 
 from lalbench.errors import UserError
+from lalbench.safe_names import ResultsFolder, SafeName
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
+MOST_ENTRIES = 1000
+"""Of a kind in one study: data sets, settings, classifiers, strategies."""
+MOST_CELLS = 50_000
+MOST_TRIALS = 10_000_000
 
-
-def _safe_name(value: str) -> str:
-    # Names become folder names and words of shell commands.
-    if not _NAME.fullmatch(value):
-        raise ValueError(
-            "must be letters, digits, '.', '_' or '-', at most 80, starting with a letter or digit"
-        )
-    return value
+_LARGEST = 2**31 - 1
+"""Of numbers of rows and the like."""
 
 
 def _name_only(value: Any) -> Any:
     """``random`` is short for ``{name: random}``."""
     return {"name": value} if isinstance(value, str) else value
-
-
-SafeName = Annotated[
-    str,
-    AfterValidator(_safe_name),
-    Field(json_schema_extra={"pattern": f"^{_NAME.pattern}$"}),
-]
-
-
-_FOLDER = re.compile(r"[^-{}<>\x00-\x1f\x7f][^{}<>\x00-\x1f\x7f]*")
-
-
-def results_folder(value: str) -> str:
-    """The same folder; raises :class:`ValueError` for one that the workflow cannot use."""
-    # Snakemake takes braces for wildcards and angle brackets for variables of paths; behind a
-    # hyphen the commands would look for an option.
-    if value and not _FOLDER.fullmatch(value):
-        raise ValueError(
-            "names no folder that the workflow can use; leave out braces, angle brackets, line "
-            "breaks and a hyphen at its beginning"
-        )
-    return value
-
-
-ResultsFolder = Annotated[
-    str,
-    AfterValidator(results_folder),
-    Field(min_length=1, json_schema_extra={"pattern": f"^{_FOLDER.pattern}$"}),
-]
 
 
 class _Model(BaseModel):
@@ -87,7 +55,7 @@ class _Labelled(_Model):
 
 def _rows_of_test(value: Any) -> Any:
     # Checked here and not by the branches of the union, whose names would end up in the message
-    if value == "all" or (type(value) is int and value >= 2):
+    if value == "all" or (type(value) is int and 2 <= value <= _LARGEST):
         return value
     raise ValueError(
         "is no number of test rows; use a whole number from 2, or all for the whole given test "
@@ -104,9 +72,9 @@ class Sizes(_Model):
             _rows_of_test, json_schema_input_type=Annotated[int, Field(ge=2)] | Literal["all"]
         ),
     ] = Field(default=200, description="all: the whole given test partition of the data set.")
-    reward: int = Field(default=100, ge=0, description="0: no reward set.")
-    annotated: int = Field(default=100, ge=2)
-    pool: int | None = Field(default=None, ge=1)
+    reward: int = Field(default=100, ge=0, le=_LARGEST, description="0: no reward set.")
+    annotated: int = Field(default=100, ge=2, le=1_000_000)
+    pool: int | None = Field(default=None, ge=1, le=_LARGEST)
 
 
 class DatasetSpec(_Labelled):
@@ -281,7 +249,7 @@ class Seeds(_Model):
     @field_validator("data", "run")
     @classmethod
     def _distinct(cls, value: list[int]) -> list[int]:
-        twice = sorted({seed for seed in value if value.count(seed) > 1})
+        twice = _repeated(value)
         if twice:
             raise ValueError(f"seed {twice[0]} stands twice; remove one")
         return value
@@ -315,9 +283,9 @@ class ComputeSpec(_Model):
         default=256, ge=1, description="MiB that the temporary arrays of an oracle may take."
     )
     processes: int = Field(
-        default=1, ge=1, description="Processes of an oracle that refits one by one."
+        default=1, ge=1, le=1024, description="Processes of an oracle that refits one by one."
     )
-    threads: int = Field(default=1, ge=1, description="CPU threads of torch in one job.")
+    threads: int = Field(default=1, ge=1, le=1024, description="CPU threads of torch in one job.")
     cache: bool = Field(
         default=True, description="Keep oracle tables below the results folder and use them again."
     )
@@ -342,14 +310,20 @@ class Study(_Model):
         default=[], description="Folders or URLs tried in order before the sources of the data."
     )
     seeds: Seeds = Seeds()
-    datasets: list[Annotated[DatasetSpec, _named(DatasetSpec)]] = Field(min_length=1)
-    settings: list[Annotated[SettingSpec, _SETTING]] = Field(min_length=1)
+    datasets: list[Annotated[DatasetSpec, _named(DatasetSpec)]] = Field(
+        min_length=1, max_length=MOST_ENTRIES
+    )
+    settings: list[Annotated[SettingSpec, _SETTING]] = Field(min_length=1, max_length=MOST_ENTRIES)
     sizes: Sizes = Sizes()
-    classifiers: list[Annotated[ClassifierSpec, _named(ClassifierSpec)]] = Field(min_length=1)
-    strategies: list[Annotated[StrategySpec, _named(StrategySpec)]] = Field(min_length=1)
+    classifiers: list[Annotated[ClassifierSpec, _named(ClassifierSpec)]] = Field(
+        min_length=1, max_length=MOST_ENTRIES
+    )
+    strategies: list[Annotated[StrategySpec, _named(StrategySpec)]] = Field(
+        min_length=1, max_length=MOST_ENTRIES
+    )
     objective: Annotated[ObjectiveSpec, _named(ObjectiveSpec)] = ObjectiveSpec()
-    steps: int = Field(default=10, ge=1)
-    budget: int = Field(default=1, ge=1, description="Points acquired per step.")
+    steps: int = Field(default=10, ge=1, le=100_000)
+    budget: int = Field(default=1, ge=1, le=_LARGEST, description="Points acquired per step.")
     blocks: Blocks = Blocks()
     compute: ComputeSpec = ComputeSpec()
     figures: Figures = Figures()
@@ -357,11 +331,23 @@ class Study(_Model):
     @field_validator("datasets", "settings", "classifiers", "strategies")
     @classmethod
     def _unique_labels(cls, value: list[Any]) -> list[Any]:
-        labels = [_label(entry) for entry in value]
-        twice = sorted({label for label in labels if labels.count(label) > 1})
+        twice = _repeated(_label(entry) for entry in value)
         if twice:
             raise ValueError(f'"{twice[0]}" stands twice; give one of them another label')
         return value
+
+    @model_validator(mode="after")
+    def _feasible(self) -> Self:
+        seeds = self.seeds
+        n_pairs = len(seeds.data) * (1 if seeds.pairs == "matched" else len(seeds.run))
+        n_cells = len(self.datasets) * len(self.settings)
+        n_cells *= len(self.classifiers) * len(self.strategies)
+        if n_cells > MOST_CELLS or n_pairs * n_cells > MOST_TRIALS:
+            raise ValueError(
+                f"{n_pairs * n_cells} trials of {n_cells} combinations; use at most {MOST_TRIALS} "
+                f"of {MOST_CELLS}, in several studies if need be"
+            )
+        return self
 
     @property
     def folder(self) -> Path:
@@ -404,6 +390,11 @@ class Study(_Model):
                 return entry
         known = ", ".join(_label(entry) for entry in getattr(self, key))
         raise UserError(key, f'"{label}" is not in the study', f"choose one of {known}")
+
+
+def _repeated(values: Iterable[Any]) -> list[Any]:
+    """Those that stand there more than once, sorted."""
+    return sorted(value for value, count in Counter(values).items() if count > 1)
 
 
 def _label(entry: Any) -> str:

@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from lalbench import files, oracle
 from lalbench.errors import CorruptFileError, UserError, suggest
 from lalbench.seeds import PublishedGenerator
+from lalbench.stored import take
 
 if TYPE_CHECKING:
     from lalbench.objectives import Scorer
@@ -63,12 +64,18 @@ class Episodes:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Episodes:
-        """The inverse of :meth:`to_arrays`; raises ``KeyError`` for a missing array."""
+        """The inverse of :meth:`to_arrays`.
+
+        Raises:
+            KeyError: an array is missing.
+            ValueError: arrays that are no episodes.
+        """
+        mask = take(arrays, "annotated_mask", np.bool_, None, None)
         return cls(
-            annotated_mask=arrays["annotated_mask"].astype(bool, copy=False),
-            improvements=arrays["improvements"].astype(np.float64, copy=False),
-            base_scores=arrays["base_scores"].astype(np.float64, copy=False),
-            n_rejected=int(arrays["n_rejected"]),
+            annotated_mask=mask,
+            improvements=take(arrays, "improvements", np.float64, *mask.shape, finite=False),
+            base_scores=take(arrays, "base_scores", np.float64, len(mask), finite=False),
+            n_rejected=int(take(arrays, "n_rejected", np.int64)),
             engine=str(arrays["engine"]),
         )
 
@@ -86,9 +93,9 @@ class Episodes:
         arrays = files.read_npz(path)
         try:
             return cls.from_arrays(arrays)
-        except KeyError as error:
+        except (KeyError, ValueError) as error:
             raise CorruptFileError(
-                f"{path}: no episodes in it (no array {error}); delete it and run again"
+                f"{path}: no episodes in it ({error}); delete it and run again"
             ) from error
 
 

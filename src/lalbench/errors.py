@@ -4,6 +4,14 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from itertools import islice
+
+_LONGEST = 400
+"""Characters of a part of a message; names in files can have any length."""
+_COMPARED = 1000
+"""Known names that an unknown one is compared with."""
+_LISTED = 50
+_LONGEST_NAME = 100
 
 
 class LalbenchError(Exception):
@@ -20,10 +28,8 @@ class UserError(LalbenchError, ValueError):
     """
 
     def __init__(self, key: str, problem: str, remedy: str) -> None:
-        self.key = key
-        self.problem = problem
-        self.remedy = remedy
-        super().__init__(f"{key}: {problem}; {remedy}".removeprefix(": "))
+        self.key, self.problem, self.remedy = map(one_line, (key, problem, remedy))
+        super().__init__(f"{self.key}: {self.problem}; {self.remedy}".removeprefix(": "))
 
     def __reduce__(self) -> tuple[type[UserError], tuple[str, str, str]]:
         # Exceptions are pickled by their message alone, which is too little to come back from a
@@ -42,6 +48,34 @@ class DownloadError(LalbenchError):
 class CorruptFileError(LalbenchError):
     """A file lalbench wrote earlier cannot be read; the message says which one to delete."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(one_line(message, 2 * _LONGEST))
+
+
+def one_line(text: str, longest: int = _LONGEST) -> str:
+    r"""Text that may hold anything, such as names out of files, as part of a sentence.
+
+    What cannot be printed is escaped (line ends, the escape codes of terminals, marks that turn the
+    direction of text, halves of surrogate pairs), and what is long loses its middle.
+
+    >>> one_line("a\nb")
+    'a\\nb'
+    """
+    text = _shortened(text, longest)
+    if text.isprintable():
+        return text
+    shown = [
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")
+        for letter in text
+    ]
+    return _shortened("".join(shown), longest)
+
+
+def _shortened(text: str, longest: int) -> str:
+    if len(text) <= longest:
+        return text
+    return f"{text[: longest - longest // 4]}…{text[-(longest // 4) :]}"
+
 
 def suggest(value: object, known: Iterable[str]) -> str:
     """The remedy for an unknown name: the closest known one, or all of them.
@@ -51,9 +85,14 @@ def suggest(value: object, known: Iterable[str]) -> str:
     >>> suggest("zzz", ["entropy", "margin"])
     'choose one of entropy, margin'
     """
-    names = sorted(known)
-    close = difflib.get_close_matches(str(value), names, n=1)
-    return f'did you mean "{close[0]}"?' if close else f"choose one of {', '.join(names)}"
+    names = sorted(islice(known, _COMPARED))
+    wanted = str(value)[:_LONGEST_NAME]
+    short = [name for name in names if len(name) <= _LONGEST_NAME]
+    close = difflib.get_close_matches(wanted, short, n=1)
+    if close:
+        return f'did you mean "{close[0]}"?'
+    listed = [one_line(name, _LONGEST_NAME) for name in names[:_LISTED]]
+    return f"choose one of {', '.join(listed)}{', …' if len(names) > _LISTED else ''}"
 
 
 class NotConvergedError(LalbenchError):

@@ -10,7 +10,7 @@ import shutil
 import struct
 import tempfile
 import zipfile
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lalbench.errors import CorruptFileError, UserError
+from lalbench.memory import check_memory
 
 SEAL = ".sha256.json"
 """The file in a folder that :func:`seal` writes."""
 
 # Before each member of a zip file: signature, nine fields, lengths of its name and of what follows
 _LOCAL_HEADER = struct.Struct("<4s5H3L2H")
+_READ_HEADER = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+_BLOCK = 2**20
 
 
 @contextmanager
@@ -120,22 +126,84 @@ def read_npz(
         CorruptFileError: the file is missing, damaged or not an npz file.
     """
     try:
-        found: dict[str, NDArray[Any]] = {}
-        with np.load(path, allow_pickle=False) as content:
-            for name in content.files:
-                if name.startswith(prefix):
-                    member = content.zip.getinfo(f"{name}.npy") if mapped else None
-                    whole = None if member is None else _map_member(path, member)
-                    found[name] = content[name] if whole is None else whole
-        return found
+        with zipfile.ZipFile(path) as archive:
+            members = {
+                name: member
+                for member in archive.infolist()
+                if (name := member.filename.removesuffix(".npy")).startswith(prefix)
+            }
+            _check_sizes(path, members.values(), mapped)
+            return {name: _array(path, archive, member, mapped) for name, member in members.items()}
     except FileNotFoundError as error:
         raise CorruptFileError(f"{path}: no such file; run the stage that writes it") from error
     except Exception as error:  # zipfile, zlib and numpy each raise their own kinds
-        # NumPy takes what is no zip file for a pickle and recommends to load it as one.
-        reason = "it is no npz file" if "pickle" in str(error) else error
+        reason = "it is no npz file" if not _is_zip(path) else error
         raise CorruptFileError(
             f"{path}: cannot be read ({reason}); delete it and run again"
         ) from error
+
+
+def read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
+    """The array of a member of an npz file, without pickle.
+
+    NumPy's own reader allocates what the header of an array announces, before it looks for it.
+
+    Raises:
+        ValueError: it is no array, one of objects, or holds more or less than it announces. Damage
+            raises whatever zipfile, zlib and numpy raise.
+    """
+    with archive.open(member) as handle:
+        version = np.lib.format.read_magic(handle)
+        read_header = _READ_HEADER.get(version)
+        if read_header is None:
+            raise ValueError(f"{member.filename} has the unknown version {version}")
+        shape, fortran, dtype = read_header(handle)
+        if dtype.hasobject:
+            raise ValueError(f"{member.filename} is an object array, which would need pickle")
+        size = math.prod(shape) * dtype.itemsize
+        if size != member.file_size - handle.tell() or not dtype.itemsize:
+            raise ValueError(
+                f"{member.filename} announces {shape} values of type {dtype} in {member.file_size} "
+                "bytes"
+            )
+        values = np.empty(math.prod(shape), dtype)
+        view = values.view(np.uint8)
+        for start in range(0, size, _BLOCK):
+            block = handle.read(min(_BLOCK, size - start))
+            if len(block) != min(_BLOCK, size - start):
+                raise ValueError(f"{member.filename} ends too early")
+            view[start : start + len(block)] = np.frombuffer(block, np.uint8)
+        handle.read()  # the checksum of an empty array is looked at here
+    if dtype.kind == "U":
+        _check_text(values, member.filename)
+    return values.reshape(shape, order="F" if fortran else "C")
+
+
+def _check_text(values: NDArray[Any], name: str) -> None:
+    """Python stops at halves of surrogate pairs and codes above U+10FFFF when it looks at them."""
+    codes = values.astype(values.dtype.newbyteorder("="), copy=False).view(np.uint32)
+    if (codes > 0x10FFFF).any() or ((codes >= 0xD800) & (codes < 0xE000)).any():
+        raise ValueError(f"{name} holds characters that are none")
+
+
+def _check_sizes(
+    path: str | os.PathLike[str], members: Iterable[zipfile.ZipInfo], mapped: bool
+) -> None:
+    """What is read, and not mapped, fits into memory."""
+    read = [each for each in members if not mapped or each.compress_type != zipfile.ZIP_STORED]
+    check_memory(os.fspath(path), sum(member.file_size for member in read))
+
+
+def _array(
+    path: str | os.PathLike[str], archive: zipfile.ZipFile, member: zipfile.ZipInfo, mapped: bool
+) -> NDArray[Any]:
+    found = _map_member(path, member) if mapped else None
+    return read_member(archive, member) if found is None else found
+
+
+def _is_zip(path: str | os.PathLike[str]) -> bool:
+    with open(path, "rb") as handle:
+        return handle.read(2) == b"PK"
 
 
 def _map_member(path: str | os.PathLike[str], member: zipfile.ZipInfo) -> NDArray[Any] | None:
@@ -156,7 +224,7 @@ def _map_member(path: str | os.PathLike[str], member: zipfile.ZipInfo) -> NDArra
         shape, fortran, dtype = np.lib.format.read_array_header_1_0(handle)
         data = handle.tell()
     size = math.prod(shape) * dtype.itemsize
-    if dtype.hasobject or not size:
+    if dtype.hasobject or dtype.kind == "U" or not size:
         return None
     if data - start + size != member.file_size:
         raise ValueError(f"a member holds {member.file_size} bytes, not {data - start + size}")

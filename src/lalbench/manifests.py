@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -61,8 +62,12 @@ def check(folder: Path) -> int:
     found = read(folder)["files"]
     for name, value in found.items():
         path = folder / name
-        if not path.is_file() or files.file_hash(path) != value:
-            what = "is missing" if not path.is_file() else "does not have its hash"
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise CorruptFileError(
+                f"{folder / NAME}: {name!r} is no name below its folder; run the study again"
+            )
+        if not os.path.isfile(path) or files.file_hash(path) != value:
+            what = "is missing" if not os.path.isfile(path) else "does not have its hash"
             part = name.partition("/")[0]
             whole = f"the folder {folder / part}" if part in ("tables", "figures") else "it"
             raise CorruptFileError(f"{path}: {what}; delete {whole} and run again")

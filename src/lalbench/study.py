@@ -9,14 +9,19 @@ from functools import partial
 from inspect import signature
 from itertools import product
 from pathlib import Path
+from reprlib import Repr
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
-from lalbench import protocols
-from lalbench.config import Study, results_folder
+from lalbench import plain_yaml, protocols
+from lalbench.config import DatasetSpec, Study
 from lalbench.errors import UserError, suggest
+from lalbench.safe_names import results_folder
+
+_SHORT = Repr()
+_SHORT.maxlevel, _SHORT.maxlist, _SHORT.maxtuple, _SHORT.maxdict = 4, 20, 20, 20
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 60
 
 
 def load_study(path: str | os.PathLike[str], *, check_names: bool = True) -> Study:
@@ -32,7 +37,11 @@ def load_study(path: str | os.PathLike[str], *, check_names: bool = True) -> Stu
     """
     name = os.fspath(path)
     try:
-        study = parse_study(_read_yaml(name))
+        if name.startswith("-"):
+            raise UserError("", "begins with a dash, as options do", f"call it ./{name}")
+        if set("{}") & set(name):
+            raise UserError("", "has braces in its name, as patterns do", "rename it")
+        study = parse_study(plain_yaml.read(name))
         if check_names:
             check_study(study)
     except UserError as error:
@@ -44,6 +53,7 @@ def parse_study(content: Any) -> Study:
     """The typed study for the content of a study file; bad content is a :class:`UserError`."""
     if not isinstance(content, Mapping):
         raise UserError("", "not a mapping of keys to values", "see docs/study.md for the keys")
+    plain_yaml.check(content)
     try:
         return Study.model_validate(content)
     except ValidationError as error:
@@ -72,6 +82,7 @@ def check_study(study: Study) -> None:
     protocol = protocols.get(study.protocol)
     for place, dataset in enumerate(study.datasets):
         _at(f"datasets[{place}]", partial(data.check, dataset))
+        _at(f"datasets[{place}]", partial(_check_file_names, dataset))
     for place, classifier in enumerate(study.classifiers):
         _at(f"classifiers[{place}]", partial(classifiers.get, classifier, protocol=protocol))
     for place, strategy in enumerate(study.strategies):
@@ -84,6 +95,19 @@ def check_study(study: Study) -> None:
     _check_fit(study)
     _check_pools(study)
     check_writable(study.folder)
+
+
+def _check_file_names(dataset: DatasetSpec) -> None:
+    """The workflow can name the user's files: in its names braces stand for something else."""
+    from lalbench import data
+
+    for path in data.input_files(dataset):
+        if not str(path).isprintable() or set("{}") & set(str(path)):
+            raise UserError(
+                "path",
+                f'the workflow cannot name "{path}"',
+                "rename it without braces, line ends and characters that cannot be printed",
+            )
 
 
 def _check_fit(study: Study) -> None:
@@ -157,7 +181,7 @@ def _check_networks(study: Study) -> None:
 def check_writable(folder: Path) -> None:
     """Raises :class:`UserError` when results cannot be written to ``folder``."""
     existing = folder
-    while not existing.exists() and existing != existing.parent:
+    while not os.path.exists(existing) and existing != existing.parent:
         existing = existing.parent
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         raise UserError(
@@ -175,44 +199,13 @@ def _at(key: str, build: Callable[[], Any]) -> None:
         raise UserError(f"{key}.{inner}" if inner else key, error.problem, error.remedy) from None
 
 
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """YAML without tags that build objects, in which a repeated key is an error."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if isinstance(key, str) and key in seen:
-                raise UserError(
-                    f"line {key_node.start_mark.line + 1}",
-                    f'key "{key}" stands twice',
-                    "remove one of them",
-                )
-            if isinstance(key, str):
-                seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
-def _read_yaml(path: str) -> Any:
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise UserError("", "no such study file", "check the path after --config study=") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError("", f"cannot be read ({error})", "make it a readable UTF-8 file") from None
-    try:
-        return yaml.load(text, Loader=_UniqueKeyLoader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f"line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "not YAML"
-        raise UserError(line, f"not valid YAML ({problem})", "correct the indentation") from None
-
-
 def _first_error(error: ValidationError, content: Any) -> UserError:
     """The first complaint of the typed model as one sentence with key, value and remedy."""
     found = error.errors(include_url=False)[0]
-    location = [part for part in found["loc"] if not _is_branch(part)]
+    *outer, last = found["loc"] or ("",)
+    location = [part for part in outer if not _is_branch(part)]
+    if found["type"] == "extra_forbidden" or not _is_branch(last):
+        location.append(last)
     key = _key(location)
     kind, value, limits = found["type"], found["input"], found.get("ctx", {})
     if kind == "extra_forbidden":
@@ -263,7 +256,7 @@ def _follow(node: Any, schema: Any) -> Any:
 
 def _show(value: Any) -> str:
     # what would break the line, or hide in it, is escaped
-    text = json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
+    text = json.dumps(value, ensure_ascii=False) if isinstance(value, str) else _SHORT.repr(value)
     return text if len(text) <= 60 else text[:57] + "…"
 
 

@@ -440,3 +440,28 @@ def test_a_line_now_and_then_in_a_log(
     assert 1 <= len(lines) <= 8
     assert all(line.startswith(f"{FILE_PATH} from {url}: 0.") for line in lines)
     assert all(line.endswith(" of 0.3 MB") for line in lines)
+
+
+@pytest.mark.parametrize(
+    "mirror",
+    [
+        "$(touch canary)",
+        "~nobody-here/x",
+        "x" * 5000,
+        "a\nb",
+        "\x1b[31m",
+        "http://[",
+    ],
+)
+def test_mirrors_that_are_none_are_told_in_lines(
+    mirror: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DownloadError) as caught:
+        fetch(file(), mirrors=[mirror], cache=tmp_path / "cache", patience=QUICK)
+    first, told, last = str(caught.value).splitlines()
+    assert first.endswith("could not be had:")
+    assert "no such folder" in told or mirror.startswith("http")
+    assert last.startswith("Set LALBENCH_MIRROR")
+    assert all(line.isprintable() for line in (first, told, last))
+    assert not list(tmp_path.rglob("canary"))

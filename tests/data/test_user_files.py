@@ -291,7 +291,7 @@ def test_parquet_files_that_cannot_be_used(tmp_path: Path) -> None:
     assert "1 value missing" in complaint(tmp_path / "null.parquet")
 
     GOOD.assign(y=[[1], [2], [1], [2]]).to_parquet(tmp_path / "lists.parquet")
-    assert "is no label" in complaint(tmp_path / "lists.parquet")
+    assert 'column "y": holds list' in complaint(tmp_path / "lists.parquet")
 
     GOOD.iloc[:0].to_parquet(tmp_path / "empty.parquet")
     assert "has no rows" in complaint(tmp_path / "empty.parquet")

@@ -22,12 +22,12 @@ from lalbench.errors import LalbenchError
 from lalbench.study import load_study, with_results
 
 CELL = "{dataset}/{setting}/{classifier}/{strategy}/block-{block}"
-RESULTS = config.get("results", "")
+RESULTS = str(config.get("results", ""))
 
 
 def read_study():
     """The validated study; one sentence and an end where it is not valid."""
-    path = config.get("study", "config.yaml")
+    path = str(config.get("study", "config.yaml"))
     try:
         # Names were checked when the main process planned this job.
         study = load_study(path, check_names=workflow.is_main_process)

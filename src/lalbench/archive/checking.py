@@ -41,6 +41,8 @@ class Archive:
             raise self.damaged(f"{repeated[0]} is there twice")
         for info in self._infos.values():
             self._check_name(info)
+        if sum(info.compress_size for info in self._infos.values()) > path.stat().st_size:
+            raise self.damaged("members overlap")
 
     @property
     def names(self) -> list[str]:
@@ -88,7 +90,13 @@ class Archive:
     def _check_name(self, info: zipfile.ZipInfo) -> None:
         parts = PurePosixPath(info.filename).parts
         plain = "/".join(parts) == info.filename and "\\" not in info.filename
-        if not plain or ".." in parts or ":" in parts[0] or info.filename.startswith("/"):
+        if (
+            not plain
+            or not parts
+            or ".." in parts
+            or ":" in parts[0]
+            or info.filename.startswith("/")
+        ):
             raise self.damaged(f"{info.filename!r} is no name below a folder")
         kind = info.external_attr >> 16
         if kind and not stat.S_ISREG(kind) and stat.S_IFMT(kind):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lalbench import protocols
 from lalbench.errors import UserError, suggest
-from lalbench.imports import import_object
+from lalbench.imports import check_maker, import_object
 
 if TYPE_CHECKING:
     from lalbench.config import ClassifierSpec
@@ -139,10 +139,9 @@ def _from_name(
 
 def _build(make: Any, options: Mapping[str, Any], seed: int) -> Any:
     """Calls a class, or a function that returns a classifier, with checked options."""
+    check_maker(make, ("fit", "predict"), "classifier")
     title = getattr(make, "__name__", str(make))
-    if not callable(make):
-        raise UserError("class", f"{title} is no class", "name a classifier's class")
-    known = inspect.signature(make).parameters
+    known = _parameters(make, title)
     takes_any = any(entry.kind is entry.VAR_KEYWORD for entry in known.values())
     for option in options:
         if option not in known and not takes_any:
@@ -158,11 +157,27 @@ def _build(make: Any, options: Mapping[str, Any], seed: int) -> Any:
     ]
     if required:
         raise UserError("options", f"{title} needs the option {required[0]}", "add it")
-    classifier = make(**options)
+    classifier = _made(make, options, title)
     _check_classifier(classifier, title)
     classifier = _seeded(classifier, options, seed)
     _check_values(classifier)
     return classifier
+
+
+def _parameters(make: Any, title: str) -> Mapping[str, inspect.Parameter]:
+    try:
+        return inspect.signature(make).parameters
+    except (TypeError, ValueError) as error:
+        raise UserError("class", f"{title} does not say its options", "name another") from error
+
+
+def _made(make: Any, options: Mapping[str, Any], title: str) -> Any:
+    try:
+        return make(**options)
+    except UserError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise UserError("options", f"{title} refused them ({error})", "correct them") from error
 
 
 def _from_object(classifier: Any, options: Mapping[str, Any]) -> Any:
@@ -202,7 +217,7 @@ def _check_values(classifier: Any) -> None:
         check()
     except UserError as error:
         raise UserError(f"options.{error.key}", error.problem, error.remedy) from None
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise UserError("options", str(error).rstrip("."), "correct the option") from None
 
 

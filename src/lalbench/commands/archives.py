@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lalbench.commands.shared import add_command, study_of
-from lalbench.errors import LalbenchError
+from lalbench.errors import LalbenchError, one_line
 
 if TYPE_CHECKING:
     from lalbench.archive.rerunning import Outcome
@@ -64,12 +64,12 @@ def _rerun(options: argparse.Namespace) -> None:
 
 
 def _told(outcome: Outcome) -> str:
-    lines = [f"note: {note}" for note in outcome.notes]
+    lines = [f"note: {one_line(note)}" for note in outcome.notes]
     lines += [f"{kind}: {count} the same" for kind, count in sorted(outcome.same.items())]
     for what, names in (("other bytes", outcome.changed), ("missing", outcome.missing)):
         if names:
             more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-            lines.append(f"{what}: {', '.join(names[:_NAMED])}{more}")
+            lines.append(f"{what}: {', '.join(map(one_line, names[:_NAMED]))}{more}")
     if not outcome.changed and not outcome.missing:
         lines.append("all results have the same bytes")
     return "\n".join(lines)

@@ -115,14 +115,17 @@ def _check_places(options: argparse.Namespace) -> None:
 
 def _option(text: str) -> tuple[str, Any]:
     """A name and its value, read as YAML."""
-    import yaml
+    from lalbench import plain_yaml
 
     name, equals, value = text.partition("=")
-    try:
-        if equals and name:
-            return name, yaml.safe_load(value)
-    except yaml.YAMLError:
-        pass
+    if equals and name:
+        try:
+            found = plain_yaml.parse(value)
+            plain_yaml.check(found)
+        except UserError:
+            pass
+        else:
+            return name, found
     raise UserError("option", f'cannot use "{text}"', "write NAME=VALUE")
 
 

@@ -13,6 +13,7 @@ from lalbench.data.dataset import Dataset
 from lalbench.data.fetch import fetch as fetch_file
 from lalbench.data.table import check_relabel, stacked, to_dataset
 from lalbench.errors import UserError
+from lalbench.memory import check_memory
 
 __all__ = ["CATALOGUE", "Dataset", "check", "holds_images", "input_files", "load", "names"]
 
@@ -112,6 +113,9 @@ def _options(spec: DatasetSpec) -> dict[str, Any]:
         raise UserError("draws", f'"{spec.name}" is no generator', "remove it")
     if spec.draws is not None and options["seed"] + spec.draws > 2**32:
         raise UserError("draws", "the last draw has a seed above 2³² - 1", "use a smaller seed")
+    if spec.draws is not None:
+        rows = sum(options.get(key, 0) for key in ("n", "n_test"))
+        check_memory("draws", 8 * rows * spec.draws, copies=2)  # of one feature at least
     return options
 
 

@@ -26,6 +26,7 @@ from lalbench.data.readers import damaged
 from lalbench.data.table import Table
 from lalbench.data.unpickler import Value, read_pickled_values
 from lalbench.errors import UserError, suggest
+from lalbench.stored import DAMAGE
 
 SIDE = 32
 MEMBER_LIMIT = 200 << 20
@@ -47,6 +48,17 @@ CIFAR100_MEMBERS: Mapping[str, str] = {
     "cifar-100-python/test": "f0ef6b0ae62326f3e7ffdfab6717acfc",
     "cifar-100-python/meta": "7973b15100ade9c7d40fb424638fde48",
 }
+
+ARCHIVE_LIMIT = 1 << 30
+"""Bytes of all members up to the last one that is wanted; those of either set have 190 million."""
+
+_HEADER_LIMIT = 1 << 16
+"""Bytes of a member that holds a long name, or attributes, of the next one."""
+_DAMAGED = (tarfile.TarError, zlib.error, lzma.LZMAError)
+_ABOUT_OTHERS = frozenset(
+    {tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE}
+    | {tarfile.SOLARIS_XHDTYPE}
+)
 
 LABELS_OPTIONS: Mapping[str, Any] = {"labels": "fine"}
 """CIFAR-100 has 100 fine and 20 coarse classes."""
@@ -119,18 +131,39 @@ def read_members(path: Path, members: Mapping[str, str]) -> dict[str, bytes]:
     """
     found: dict[str, bytes] = {}
     try:
-        with tarfile.open(path, "r|*") as archive:
+        with tarfile.open(path, "r|*", tarinfo=_Member) as archive:
+            unpacked = 0
             for member in archive:
+                unpacked += member.size
+                if unpacked > ARCHIVE_LIMIT:
+                    raise damaged(path, f"unpacks to more than {ARCHIVE_LIMIT} bytes")
                 if member.name in members and member.name not in found:
                     found[member.name] = _content(archive, member, members[member.name], path)
                 if len(found) == len(members):
                     break
-    except (OSError, EOFError, tarfile.TarError, zlib.error, lzma.LZMAError) as error:
+    except UserError:
+        raise
+    except (OSError, EOFError, *DAMAGE, *_DAMAGED) as error:
         raise damaged(path, f"cannot be read as an archive ({error})") from error
     missing = [name for name in members if name not in found]
     if missing:
         raise damaged(path, f"holds no {missing[0]}")
     return {name: found[name] for name in members}
+
+
+class _Member(tarfile.TarInfo):
+    """A member that takes little memory before it is asked for."""
+
+    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        # tarfile reads these as a whole, whatever their size; of sparse files it reads the map
+        if self.type in _ABOUT_OTHERS and self.size > _HEADER_LIMIT:
+            raise tarfile.ReadError("a name or attributes of a member are too long")
+        if self.type == tarfile.GNUTYPE_SPARSE:
+            raise tarfile.ReadError("a member is sparse")
+        return super()._proc_member(archive)  # type: ignore[misc,no-any-return]
+
+    def _proc_gnusparse_10(self, *_: object) -> None:
+        raise tarfile.ReadError("a member is sparse")
 
 
 def _content(archive: tarfile.TarFile, member: tarfile.TarInfo, md5: str, path: Path) -> bytes:

@@ -20,7 +20,7 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 from lalbench import files
-from lalbench.errors import DownloadError, UserError
+from lalbench.errors import DownloadError, UserError, one_line
 from lalbench.files import atomic
 
 logger = logging.getLogger(__name__)
@@ -119,13 +119,13 @@ def fetch(
             if kind == "cache":
                 return _verified(cached, one)
             if kind == "folder":
-                return _verified(Path(place).expanduser() / one.path, one, Path(place))
+                return _verified(Path(os.path.expanduser(place), one.path), one, Path(place))
             url = place if kind == "source" else f"{place.rstrip('/')}/{quote(one.path)}"
             return _download(url, one, cached, patience or Patience())
         except _NotHereError as answer:
             logger.log(answer.level, "%s: %s: %s", one.path, place, answer)
             answers.append((place if one is file else f"{place} ({one.path})", str(answer)))
-    told = "".join(f"\n  {place}: {answer}" for place, answer in answers)
+    told = "".join(f"\n  {one_line(place)}: {one_line(answer)}" for place, answer in answers)
     known = " or ".join(f"{one.path} with {one.algorithm} {one.hash}" for one in wanted)
     raise DownloadError(
         f"{file.path} could not be had:{told}\n"
@@ -193,9 +193,9 @@ def _kind(mirror: str) -> str:
 
 def _verified(path: Path, file: File, folder: Path | None = None) -> Path:
     """``path`` if it is the wanted file."""
-    if folder is not None and not folder.expanduser().is_dir():
+    if folder is not None and not os.path.isdir(os.path.expanduser(folder)):
         raise _NotHereError("no such folder")
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise _NotHereError("no such file", logging.INFO)
     try:
         found = files.file_hash(path, file.algorithm)
@@ -243,10 +243,10 @@ def _download_once(url: str, file: File, target: Path, patience: Patience) -> No
             )
             download(url, str(temporary), None)
             _check_hash(files.file_hash(temporary, file.algorithm), file)
-    except requests.RequestException as error:
-        raise _answer(error) from error
     except UserError as error:
         raise UserError(error.key, error.problem, remedy) from error
+    except (requests.RequestException, ValueError) as error:  # ValueError: no host can be so named
+        raise _answer(error) from error
     except OSError as error:
         raise UserError(str(target.parent), f"cannot write here ({error})", remedy) from error
 

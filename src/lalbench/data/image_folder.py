@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import warnings
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from lalbench.data.dataset import CHANNELS
 from lalbench.data.table import Table
 from lalbench.errors import UserError, suggest
+from lalbench.memory import check_memory
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -59,6 +61,7 @@ def read_image_folder(path: str, given: Mapping[str, Any]) -> Table:
     options = complete_options(given)
     found = find_images(path, options["classes"])
     size, channels = _one_shape(path, found, options)
+    check_memory(path, len(found) * math.prod(size) * channels)
     X = np.empty((len(found), *size, channels), dtype=np.uint8)
     for place, image in enumerate(found):
         X[place] = _pixels(image.path, size, channels)
@@ -121,10 +124,13 @@ def find_images(path: str, classes: str | None) -> list[Found]:
         UserError: no such folder, no images, an image without a class, or one class only.
     """
     root = Path(path)
-    if not root.is_dir():
+    if not os.path.isdir(path):  # unlike Path.is_dir, it takes any text
         raise UserError("path", f'no such folder "{path}"', "correct the path")
     parts = [part for part in PARTITIONS if (root / part).is_dir()]
     files = _image_files(root)
+    for file in files:
+        if not (root / file).is_file():  # a pipe, or a link to nowhere
+            raise UserError(str(root / file), "is no file", "remove it")
     if not files:
         raise UserError("path", f'no image below "{path}"', "put .png or .jpg files into it")
     if len(parts) == len(PARTITIONS):

@@ -11,19 +11,23 @@ import os
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lalbench.data.mat_files import read_mat
 from lalbench.data.readers import Reader, damaged
 from lalbench.data.table import Table
-from lalbench.errors import CorruptFileError
+from lalbench.errors import CorruptFileError, UserError
 from lalbench.files import read_npz
+from lalbench.memory import check_memory
 
 ByteArray = NDArray[np.uint8]
 
 _IDX_UNSIGNED_BYTE = 0x08
+_MOST_DIMENSIONS = 32
+_BLOCK = 2**20
 _SVHN_SHAPE = (32, 32, 3)
 _SVHN_ZERO = 10  # how the files label the digit 0
 
@@ -116,19 +120,35 @@ def read_idx(path: str | os.PathLike[str]) -> ByteArray:
         UserError: not such a file, or too short or long.
     """
     try:
-        content = Path(path).read_bytes()
-        if content[:2] == b"\x1f\x8b":
-            content = gzip.decompress(content)
-    except (OSError, EOFError, zlib.error) as error:
+        with open(path, "rb") as plain:
+            packed = plain.read(2) == b"\x1f\x8b"
+            plain.seek(0)
+            with gzip.open(plain) if packed else plain as handle:
+                return _idx(path, handle)
+    except UserError:
+        raise
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         raise damaged(path, f"cannot be read ({error})") from error
-    n_dimensions = content[3] if len(content) >= 4 else 0
-    start = 4 + 4 * n_dimensions
-    if content[:3] != bytes((0, 0, _IDX_UNSIGNED_BYTE)) or not n_dimensions or len(content) < start:
+
+
+def _idx(path: str | os.PathLike[str], handle: BinaryIO | gzip.GzipFile) -> ByteArray:
+    """The array of an open file; no more than its header announces is unpacked."""
+    start = handle.read(4)
+    lengths = handle.read(4 * start[3]) if len(start) == 4 else b""
+    if start[:3] != bytes((0, 0, _IDX_UNSIGNED_BYTE)) or not lengths or len(lengths) % 4:
         raise damaged(path, "is no idx file of unsigned bytes")
-    shape = tuple(int(length) for length in np.frombuffer(content[4:start], dtype=">u4"))
-    if len(content) - start != math.prod(shape):
-        raise damaged(path, f"holds {len(content) - start} values, not {math.prod(shape)}")
-    return np.frombuffer(content, dtype=np.uint8, offset=start).reshape(shape).copy()
+    shape = tuple(int(length) for length in np.frombuffer(lengths, dtype=">u4"))
+    if len(shape) != start[3] or len(shape) > _MOST_DIMENSIONS:
+        raise damaged(path, "is no idx file of unsigned bytes")
+    wanted = math.prod(shape)
+    check_memory(str(path), wanted, copies=2)
+    content = bytearray()
+    while len(content) <= wanted and (block := handle.read(_BLOCK)):
+        content += block
+    if len(content) != wanted:
+        held = f"more than {wanted}" if len(content) > wanted else len(content)
+        raise damaged(path, f"holds {held} values, not {wanted}")
+    return np.frombuffer(content, dtype=np.uint8).reshape(shape)
 
 
 def _npz_pair(image_path: Path, label_path: Path) -> tuple[ByteArray, NDArray[Any]]:
@@ -144,11 +164,11 @@ def _npz_pair(image_path: Path, label_path: Path) -> tuple[ByteArray, NDArray[An
 
 
 def _svhn_part(path: Path) -> tuple[ByteArray, NDArray[Any]]:
-    from scipy.io import loadmat
-
     try:
-        content = loadmat(path, variable_names=["X", "y"])
+        content = read_mat(path, ("X", "y"))
         images, labels = np.asarray(content["X"]), np.asarray(content["y"])
+    except UserError:
+        raise
     except Exception as error:  # scipy, zlib and struct each raise their own kinds
         raise damaged(path, f"cannot be read as a MATLAB file ({error})") from error
     n = len(labels)

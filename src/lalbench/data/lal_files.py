@@ -7,6 +7,8 @@ There are no hashes to check, so the form is checked instead.
 
 from __future__ import annotations
 
+import os
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lalbench.data.csv_files import ENCODING, opened_csv
+from lalbench.data.mat_files import read_mat
 from lalbench.data.options import check_choice, check_integer, check_seed
 from lalbench.data.readers import Reader
 from lalbench.data.table import Table
@@ -188,7 +192,7 @@ def _check_path(options: Mapping[str, Any], what: str) -> Path:
     path = options["path"]
     if not isinstance(path, str) or not path:
         raise UserError("options.path", "is missing", f"get the files and name {what}")
-    if not Path(path).exists():
+    if not os.path.isfile(path) and not os.path.isdir(path):  # a pipe is neither
         raise UserError("options.path", f'no such file "{path}"', f"name {what}")
     return Path(path)
 
@@ -200,8 +204,11 @@ def _csv_names(path: Path) -> list[str]:
     import pandas as pd
 
     try:
-        return [str(name) for name in pd.read_csv(path, nrows=0, encoding="utf-8-sig").columns]
-    except (OSError, ValueError) as error:
+        with opened_csv(path, whole=False) as handle:
+            return [str(name) for name in pd.read_csv(handle, nrows=0, encoding=ENCODING).columns]
+    except UserError:
+        raise
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         raise _unreadable(path, error) from error
 
 
@@ -212,13 +219,16 @@ def _csv(
     import pandas as pd
 
     try:
-        frame = pd.read_csv(
-            path,
-            usecols=[*features, target],
-            dtype={**dict.fromkeys(features, "float64"), target: "str"},
-            encoding="utf-8-sig",
-        )
-    except (OSError, ValueError) as error:
+        with opened_csv(path) as handle:
+            frame = pd.read_csv(
+                handle,
+                usecols=[*features, target],
+                dtype={**dict.fromkeys(features, "float64"), target: "str"},
+                encoding=ENCODING,
+            )
+    except UserError:
+        raise
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         raise _unreadable(path, error) from error
     if not len(frame):
         raise UserError(str(path), "has no rows", "get it anew")
@@ -294,7 +304,9 @@ def _segmentation_files(path: Path) -> list[tuple[Path, Path]]:
 
 def _one_file(folder: Path, stem: str) -> Path | None:
     found = sorted(
-        file for file in folder.iterdir() if file.suffix in _ENDINGS and stem in file.stem
+        file
+        for file in folder.iterdir()
+        if file.suffix in _ENDINGS and stem in file.stem and file.is_file()
     )
     if len(found) > 1:
         raise UserError(
@@ -314,7 +326,13 @@ def _patches(features: Path, labels: Path, n_features: int) -> tuple[FloatArray,
             f"the set has {n_features} numbers per row",
         )
     y = y.reshape(-1) if y.shape in ((len(X), 1), (1, len(X))) else y
-    if y.shape != (len(X),) or not np.isin(y, (-1, 0, 1)).all() or {-1, 0} <= set(y.tolist()):
+    numbers = y.dtype.kind in "fiub"
+    if (
+        not numbers
+        or y.shape != (len(X),)
+        or not np.isin(y, (-1, 0, 1)).all()
+        or {-1, 0} <= set(y.tolist())
+    ):
         raise UserError(
             str(labels),
             f"{_LABELS} of shape {y.shape} for {len(X)} rows",
@@ -329,9 +347,9 @@ def _array(path: Path, name: str) -> NDArray[Any]:
     try:
         if path.suffix == ".npz":
             return np.asarray(read_npz(path, name)[name])
-        from scipy.io import loadmat
-
-        return np.asarray(loadmat(path, variable_names=[name])[name])
+        return np.asarray(read_mat(path, [name])[name])
+    except UserError:
+        raise
     except KeyError as error:
         raise UserError(str(path), f"holds no array {name}", "name the array so") from error
     except NotImplementedError as error:

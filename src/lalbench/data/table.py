@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lalbench.data.dataset import Dataset
+from lalbench.data.limits import MOST_CLASSES, check_labels
 from lalbench.errors import UserError
 
 Relabel = Sequence[Sequence[int | str]]
@@ -62,12 +64,27 @@ def to_dataset(table: Table, name: str, relabel: Relabel | None, where: str) -> 
         where: file or data set that messages name.
 
     Raises:
-        UserError: unusable groups, a label in a group that does not occur, fewer than two classes.
+        UserError: unusable groups, a label in a group that does not occur, fewer than two classes,
+            features that are missing or infinite.
     """
+    if table.X.dtype.kind == "f" and not np.isfinite(table.X).all():
+        row, column = np.argwhere(~np.isfinite(table.X))[0].tolist()
+        raise UserError(
+            where,
+            f"feature {column} of row {row} is {table.X[row, column]}",
+            "fill missing values in, or drop such rows",
+        )
     originals, y = np.unique(table.labels, return_inverse=True)
+    if len(originals) > MOST_CLASSES:
+        raise UserError(
+            where,
+            f"has {len(originals)} classes",
+            f"{MOST_CLASSES} is the most; check the label column",
+        )
     y = y.reshape(-1).astype(np.int64)
     names = tuple(str(label) for label in originals)
     shown = names if table.class_names is None else tuple(table.class_names[i] for i in originals)
+    check_labels(where, shown)
     kept: NDArray[np.intp] | slice = slice(None)
     if relabel is not None:
         check_relabel(relabel)
@@ -101,7 +118,7 @@ def check_relabel(relabel: Relabel) -> None:
     for place, group in enumerate(relabel):
         if not group:
             raise UserError(f"relabel[{place}]", "is empty", "put labels into it or remove it")
-    twice = sorted({label for label in flat if flat.count(label) > 1})
+    twice = sorted(label for label, count in Counter(flat).items() if count > 1)
     if twice:
         raise UserError("relabel", f'label "{twice[0]}" stands twice', "keep it in one group")
 

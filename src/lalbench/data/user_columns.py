@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from lalbench.data.limits import check_labels
 from lalbench.errors import UserError
+from lalbench.memory import check_memory
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,17 +49,25 @@ def column_labels(column: pd.Series[Any], key: str) -> NDArray[Any]:
     if column.isna().any():
         _refuse_missing(key, np.asarray(column.isna()))
     if isinstance(column.dtype, pd.CategoricalDtype):
+        check_labels(key, map(str, column.cat.categories))
         column = column.astype(column.cat.categories.dtype)
     if pd.api.types.is_bool_dtype(column):
         return as_labels(column.to_numpy(dtype=bool), "number", key)
     if pd.api.types.is_numeric_dtype(column):
         values = np.asarray(column.to_numpy())
         return as_labels(values, kind_of(values.dtype), key)
-    odd = next((value for value in column if not isinstance(value, str)), None)
-    if odd is not None:
+    odd = [value for value in column if not isinstance(value, str)]
+    if odd:
+        large = [value for value in odd if isinstance(value, int) and abs(value) > _EXACT]
         raise UserError(
-            key, f"{odd!r} is no label", "use integers or text, of one kind in the whole column"
+            key,
+            f"{(large or odd)[0]!r} is no label",
+            "use integers below 2**53 or text, of one kind in the whole column",
         )
+    different = [str(label) for label in column.unique()]
+    check_labels(key, different)
+    # An array of text is as wide everywhere as the longest one
+    check_memory(key, 4 * len(column) * max(map(len, different), default=1))
     return np.array([str(value) for value in column])
 
 
@@ -82,7 +92,8 @@ def as_numbers(values: NDArray[Any], kind: str, key: str) -> NDArray[np.float64]
                 f"{largest} is too large to be exact",
                 "rescale it, or remove it if it is an id",
             )
-    numbers = values.astype(np.float64)
+    with np.errstate(over="ignore"):  # becomes infinite, which is said below
+        numbers = values.astype(np.float64)
     if np.isnan(numbers).any():
         _refuse_missing(key, np.isnan(numbers))
     if np.isinf(numbers).any():
@@ -147,7 +158,7 @@ def _refuse_text(key: str, values: NDArray[Any]) -> NoReturn:
 def _is_number(value: Any) -> bool:
     try:
         float(value)
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         return False
     return True
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import os
 import warnings
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,10 +15,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lalbench.data.csv_files import ENCODING, opened_csv
 from lalbench.data.dataset import CHANNELS
+from lalbench.data.limits import check_columns
 from lalbench.data.table import Table
 from lalbench.data.user_columns import as_labels, as_numbers, column_labels, kind_of, numeric_column
 from lalbench.errors import UserError, suggest
+from lalbench.files import read_member
+from lalbench.memory import check_memory
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,9 +75,10 @@ def read_text(path: str) -> pd.DataFrame:
     """All fields of a CSV file that :func:`read_frame` reads, as they stand there."""
     import pandas as pd
 
-    return pd.read_csv(
-        path, index_col=False, dtype=str, keep_default_na=False, encoding="utf-8-sig"
-    )
+    with opened_csv(path) as handle:
+        return pd.read_csv(
+            handle, index_col=False, dtype=str, keep_default_na=False, encoding=ENCODING
+        )
 
 
 def check_user_file(path: str, format_: str | None, target: str) -> None:
@@ -90,8 +97,8 @@ def check_user_file(path: str, format_: str | None, target: str) -> None:
 
 def file_format(path: str, format_: str | None) -> str:
     """csv, parquet or npz: ``format_``, or what the ending of an existing file says."""
-    if not Path(path).is_file():
-        folder = Path(path).is_dir()
+    if not os.path.isfile(path):  # unlike Path.is_file, it takes any text
+        folder = os.path.isdir(path)
         raise UserError(
             "path",
             f'no such file "{path}"',
@@ -137,12 +144,15 @@ def _csv_names(path: str) -> list[str]:
 
     try:
         # As a row of text: as a header, pandas would rename doubled columns
-        row = pd.read_csv(
-            path, header=None, nrows=1, dtype=str, keep_default_na=False, encoding="utf-8-sig"
-        )
+        with opened_csv(path, whole=False) as handle:
+            row = pd.read_csv(
+                handle, header=None, nrows=1, dtype=str, keep_default_na=False, encoding=ENCODING
+            )
+    except UserError:
+        raise
     except pd.errors.EmptyDataError as error:
         raise UserError(path, "is empty", "it needs a header and one row per point") from error
-    except (OSError, ValueError, csv.Error) as error:
+    except (OSError, EOFError, ValueError, csv.Error, zlib.error) as error:
         raise _unreadable(path, "CSV", error) from error
     names = [str(name) for name in row.iloc[0]]
     _check_names(path, names)
@@ -156,22 +166,24 @@ def _read_csv(path: str, target: str) -> pd.DataFrame:
     _check_target(path, target, names)
     missing = {name: [""] if name == target else _MISSING for name in names}
     try:
-        with warnings.catch_warnings():
+        with opened_csv(path) as handle, warnings.catch_warnings():
             # Rows longer than the header are a warning to pandas, and lost fields to the user
             warnings.simplefilter("error", pd.errors.ParserWarning)
             return pd.read_csv(
-                path,
+                handle,
                 index_col=False,
                 keep_default_na=False,
                 na_values=missing,
                 low_memory=False,
-                encoding="utf-8-sig",
+                encoding=ENCODING,
             )
+    except UserError:
+        raise
     except pd.errors.ParserWarning as error:
         raise UserError(
             path, "has rows with more fields than its header", "make all rows equally long"
         ) from error
-    except (OSError, ValueError, csv.Error) as error:
+    except (OSError, EOFError, ValueError, csv.Error, zlib.error) as error:
         raise _unreadable(path, "CSV", error) from error
 
 
@@ -180,35 +192,38 @@ def _read_csv(path: str, target: str) -> pd.DataFrame:
 
 def _parquet_names(path: str) -> list[str]:
     import pyarrow as pa
-    import pyarrow.parquet as pq
+
+    from lalbench.data.parquet_files import index_columns, opened_parquet
 
     try:
-        schema = pq.read_schema(path)
-    except (OSError, pa.ArrowException) as error:
+        schema = opened_parquet(path).schema_arrow
+        index = index_columns(schema)
+    except UserError:
+        raise
+    except (OSError, pa.ArrowException, ValueError, RecursionError) as error:
         raise _unreadable(path, "Parquet", error) from error
     names = [str(name) for name in schema.names]
     _check_names(path, names)
     # A range index is kept as a description, any other as a column that would pass for a feature
-    index = [
-        name for name in (schema.pandas_metadata or {}).get("index_columns", ()) if name in names
-    ]
-    if index:
-        raise UserError(
-            f'{path}, column "{index[0]}"',
-            "is the row index of a data frame",
-            "write the file with index=False, after reset_index() if it is a feature",
-        )
+    for name in names:
+        if name in index:
+            raise UserError(
+                f'{path}, column "{name}"',
+                "is the row index of a data frame",
+                "write the file with index=False, after reset_index() if it is a feature",
+            )
     return names
 
 
 def _read_parquet(path: str, target: str) -> pd.DataFrame:
     import pyarrow as pa
-    import pyarrow.parquet as pq
+
+    from lalbench.data.parquet_files import read_table
 
     names = _parquet_names(path)
     _check_target(path, target, names)
     try:
-        frame = pq.ParquetFile(path).read().to_pandas(ignore_metadata=True)
+        frame = read_table(path).to_pandas(ignore_metadata=True)
     except (OSError, pa.ArrowException) as error:
         raise _unreadable(path, "Parquet", error) from error
     return frame.set_axis(names, axis=1)
@@ -221,7 +236,7 @@ def _npz_names(path: str) -> list[str]:
     try:
         with zipfile.ZipFile(path) as archive:
             return [name.removesuffix(".npy") for name in archive.namelist()]
-    except (OSError, zipfile.BadZipFile) as error:
+    except Exception as error:  # zipfile, zlib and struct each raise their own kinds
         raise _unreadable(path, "NPZ", error) from error
 
 
@@ -252,6 +267,8 @@ def _read_npz(path: str, target: str) -> Table:
             f"{target} {labels.shape} does not fit {found[0]} {X.shape}",
             "it needs one label per row and at least one row",
         )
+    if not images:
+        check_columns(f"{path}, array {found[0]}", X.shape[1])
     y = as_labels(labels, kind_of(labels.dtype), f"{path}, array {target}")
     if images:
         return Table(X=X, labels=y)
@@ -264,18 +281,24 @@ def _read_npz(path: str, target: str) -> Table:
 
 
 def _npz_array(path: str, name: str) -> NDArray[Any]:
+    key = f"{path}, array {name}"
     try:
-        with np.load(path, allow_pickle=False) as content:
-            return np.asarray(content[name])
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+            member = archive.getinfo(name if name in names else f"{name}.npy")
+            check_memory(key, member.file_size, copies=2)
+            return read_member(archive, member)
+    except UserError:
+        raise
     except ValueError as error:
-        if "Object arrays" in str(error):
+        if "object array" in str(error):
             raise UserError(
-                f"{path}, array {name}",
+                key,
                 "is an object array, which would need pickle",
                 "save it with a numeric or text type",
             ) from error
         raise _unreadable(path, "NPZ", error) from error
-    except Exception as error:  # zipfile and zlib each raise their own kinds
+    except Exception as error:  # as above
         raise _unreadable(path, "NPZ", error) from error
 
 

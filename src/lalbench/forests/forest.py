@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from lalbench.errors import UserError
 from lalbench.forests import moments, voting
+from lalbench.stored import take
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -103,21 +104,20 @@ class Forest:
             ValueError: arrays that are no forest, through which a walk would not end or leave them.
         """
         found = cls(
-            arrays["feature"],
-            arrays["threshold"],
-            arrays["children"],
-            arrays["values"],
-            arrays["starts"],
-            int(arrays["n_features"]),
+            take(arrays, "feature", np.int32, None),
+            take(arrays, "threshold", np.float64, None),
+            take(arrays, "children", np.int32, None, 2),
+            take(arrays, "values", np.float64, None, None),
+            take(arrays, "starts", np.int64, None),
+            int(take(arrays, "n_features", np.int64)),
         )
         found._check()
         return found
 
     def _check(self) -> None:
         n = len(self.feature)
-        shapes = (self.threshold.shape, self.children.shape, self.values.shape[:1])
         starts = self.starts
-        if shapes != ((n,), (n, 2), (n,)) or self.values.ndim != 2 or starts.ndim != 1:
+        if {len(self.threshold), len(self.children), len(self.values)} != {n}:
             raise ValueError("the arrays of its trees differ in length")
         if len(starts) < 2 or starts[0] != 0 or starts[-1] != n or (np.diff(starts) < 1).any():
             raise ValueError("its trees do not begin where they should")

@@ -67,7 +67,8 @@ def load(path: Path) -> Table | None:
     if not path.exists():
         return None
     arrays = files.read_npz(path)
-    if set(arrays) != {"base_scores", "scores"}:
+    shapes = [(each.dtype.kind, each.ndim) for _, each in sorted(arrays.items())]
+    if set(arrays) != {"base_scores", "scores"} or shapes != [("f", 1), ("f", 2)]:
         raise CorruptFileError(f"{path}: no oracle table in it; delete it and run again")
     return arrays["base_scores"], arrays["scores"]
 

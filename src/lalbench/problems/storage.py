@@ -15,6 +15,7 @@ from lalbench.config import ObjectiveSpec
 from lalbench.errors import CorruptFileError, UserError
 from lalbench.problems.problem import PARTS, Problem, assemble, split_hash
 from lalbench.problems.scaling import Scaling
+from lalbench.stored import DAMAGE
 
 if TYPE_CHECKING:
     from lalbench.data.dataset import Dataset
@@ -107,7 +108,7 @@ def load_problem(
         fields["scaling"] = Scaling(about["scaling"], fitted_on)
         fields["objective"] = objective or ObjectiveSpec.model_validate(about["objective"])
         saved_split, saved_source = fields.pop("split_hash"), fields.pop("source_hash")
-    except (KeyError, IndexError, ValueError) as error:
+    except DAMAGE as error:
         raise CorruptFileError(
             f"{path}: is incomplete ({error}); delete it and run again"
         ) from error
@@ -119,7 +120,12 @@ def load_problem(
             f'was made from other data than this "{dataset.name}" (the hashes differ)',
             "delete it and run again",
         )
-    return assemble(dataset, row_ids, parts, fields)
+    try:
+        return assemble(dataset, row_ids, parts, fields)
+    except DAMAGE as error:
+        raise CorruptFileError(
+            f"{path}: is no problem ({error}); delete it and run again"
+        ) from error
 
 
 def _seen(problem: Problem) -> IntArray:

@@ -18,6 +18,7 @@ import pandas as pd
 from lalbench import grid, records
 from lalbench.config import Study
 from lalbench.errors import CorruptFileError, UserError
+from lalbench.stored import DAMAGE
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -239,7 +240,12 @@ def _software(files: Iterable[Path]) -> tuple[dict[str, str], ...]:
     found = set()
     for path in files:
         metadata = pq.read_schema(path).metadata or {}
-        provenance = json.loads(metadata.get(b"lalbench", b"{}"))
-        if provenance.get("software"):
-            found.add(json.dumps(provenance["software"], sort_keys=True))
+        try:
+            software = json.loads(metadata.get(b"lalbench", b"{}")).get("software")
+        except DAMAGE as error:
+            raise CorruptFileError(
+                f"{path}: its notes cannot be read ({error}); delete it and run again"
+            ) from error
+        if software:
+            found.add(json.dumps(software, sort_keys=True))
     return tuple(json.loads(text) for text in sorted(found))

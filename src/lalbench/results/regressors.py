@@ -12,6 +12,7 @@ from lalbench import files, pretraining
 from lalbench.errors import CorruptFileError
 from lalbench.results.analysis import Analysis
 from lalbench.results.render import Block, Table, number
+from lalbench.stored import DAMAGE
 
 IMPORTANCE = "importance_"
 """What the names of the columns with importances begin with."""
@@ -44,15 +45,17 @@ def read_learned(path: Path) -> Learned:
     names = ("out_of_bag", "options", "largest_size", "columns", "importances")
     try:
         held = {name: files.read_npz(path, name)[name] for name in names}
+        columns = [str(name) for name in held["columns"]]
+        return Learned(
+            out_of_bag=float(held["out_of_bag"]),
+            trees=int(held["options"][0]),  # the first number that Regressor.to_arrays writes
+            largest_size=int(held["largest_size"]),
+            importances=dict(zip(columns, held["importances"].tolist(), strict=True)),
+        )
     except KeyError as error:
         raise CorruptFileError(f"{path}: {error} is missing; delete it and run again") from error
-    columns = [str(name) for name in held["columns"]]
-    return Learned(
-        out_of_bag=float(held["out_of_bag"]),
-        trees=int(held["options"][0]),  # the first number that Regressor.to_arrays writes
-        largest_size=int(held["largest_size"]),
-        importances=dict(zip(columns, held["importances"].tolist(), strict=True)),
-    )
+    except DAMAGE as error:
+        raise CorruptFileError(f"{path}: is damaged ({error}); delete it and run again") from error
 
 
 def regressor_data(analysis: Analysis) -> pd.DataFrame:

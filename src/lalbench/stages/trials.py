@@ -129,11 +129,11 @@ def _save(path: Path, trial: trials.Trial) -> None:
 
 def _load(path: Path) -> trials.Trial:
     try:
-        stored = json.loads(path.read_text())
+        stored = json.loads(path.read_bytes())
         if files.digest(stored["trial"]) != stored["sha256"]:
             raise ValueError("its hash does not match")
         return trials.Trial(**json.loads(stored["trial"]))
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CorruptFileError(
             f"{path}: a damaged cache file ({error}); delete it and run again"
         ) from error

@@ -161,9 +161,10 @@ def _remedy(option: str, known: Collection[str]) -> str:
 
 def _build(make: Any, options: Mapping[str, Any]) -> Strategy:
     """Calls a class, or a function that returns a strategy, with checked options."""
+    from lalbench.imports import check_maker
+
+    check_maker(make, ("select",), "strategy")
     title = getattr(make, "__name__", str(make))
-    if not callable(make):
-        raise UserError("class", f"{title} is no class", "name a strategy's class")
     known = inspect.signature(make).parameters
     takes_any = any(entry.kind is entry.VAR_KEYWORD for entry in known.values())
     for option in options:

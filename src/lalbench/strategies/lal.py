@@ -31,6 +31,9 @@ if TYPE_CHECKING:
         RegressorOptions,
     )
 
+MOST_STATES = 1_000_000
+"""Annotated sets from which one regressor learns; the paper has 24,000."""
+
 Count = Annotated[int, Field(ge=1)]
 Size = Annotated[int, Field(ge=2)]
 Seed = Annotated[int, Field(ge=0)]
@@ -177,6 +180,13 @@ class ColdStartLal(Lal):
                 f"{self.last_size} annotated points and {self.candidates} candidates are more than "
                 f"the {CLOUDS['n']} points of a synthetic data set",
                 "lower last_size or candidates",
+            )
+        n_states = (self.last_size - self.first_size + 1) * self.repetitions
+        if n_states > MOST_STATES:
+            raise UserError(
+                "repetitions",
+                f"{n_states} annotated sets",
+                f"use at most {MOST_STATES // (n_states // self.repetitions)}",
             )
 
     @property

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from lalbench import files
 from lalbench.classifiers.random_forest import RandomForest
-from lalbench.errors import UserError
+from lalbench.errors import CorruptFileError, UserError
 from lalbench.learners.lal import (
     ColdStart,
     MonteCarlo,
@@ -86,6 +90,52 @@ def test_stored_and_read_bit_equal(tmp_path: object) -> None:
     points = data(100, 3).states
     assert np.array_equal(again.predict(points), found.predict(points))
     assert (again.columns, again.options) == (found.columns, found.options)
+
+
+def _holding(array: NDArray[Any], value: Any, place: int = 0) -> NDArray[Any]:
+    changed = array.copy()
+    changed[place] = value
+    return changed
+
+
+DAMAGE: dict[str, tuple[str, Callable[[NDArray[Any]], NDArray[Any]]]] = {
+    "a tree that goes round": ("children", lambda a: _holding(a, 0)),
+    "a node that is not there": ("children", lambda a: _holding(a, 2**31 - 1)),
+    "a node below the first": ("children", lambda a: _holding(a, -5)),
+    "a feature that is not there": ("feature", lambda a: _holding(a, 2**31 - 1)),
+    "nodes of no tree": ("starts", lambda a: _holding(a, 2**62, -1)),
+    "trees that begin before": ("starts", lambda a: _holding(a, -1, 1)),
+    "another byte order": ("children", lambda a: a.astype(">i4")),
+    "other numbers": ("children", lambda a: a.astype(np.float64)),
+    "numbers for names": ("columns", lambda a: np.arange(len(a))),
+    "leaves that are not finite": ("values", lambda a: a * np.nan),
+    "several values": ("values", lambda a: np.hstack([a, a])),
+    "fewer columns": ("columns", lambda a: a[:-1]),
+    "more columns than any row has": ("n_features", lambda a: np.array(2**40)),
+    "text for a number": ("largest_size", lambda a: np.array("7")),
+    "many numbers for one": ("out_of_bag", lambda a: np.zeros(3)),
+    "few options": ("options", lambda a: a[:2]),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_arrays_that_are_no_regressor_are_refused(name: str) -> None:
+    """Compiled code walks along the trees: it would not end, or leave the arrays."""
+    arrays = fit_regressor(data(60), RegressorOptions(3, 5, 2), seed=0).to_arrays()
+    key, change = DAMAGE[name]
+    with pytest.raises(CorruptFileError, match="a stored regressor is damaged"):
+        Regressor.from_arrays(arrays | {key: change(arrays[key])})
+    del arrays[key]
+    with pytest.raises(CorruptFileError, match="a stored regressor is damaged"):
+        Regressor.from_arrays(arrays)
+
+
+@pytest.mark.parametrize("name", ["columns", "states", "improvements"])
+def test_rows_that_do_not_fit_together_are_refused(name: str) -> None:
+    arrays = data(9).to_arrays()
+    for changed in (arrays[name][:-1], arrays[name].astype("S")):
+        with pytest.raises(CorruptFileError, match="stored rows of a regressor are damaged"):
+            RegressionData.from_arrays(arrays | {name: changed})
 
 
 def test_processes_change_no_bit() -> None:

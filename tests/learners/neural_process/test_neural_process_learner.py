@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -147,6 +148,30 @@ def test_damaged_arrays_are_one_clear_error(learned: LearnedNeuralProcess, missi
     del arrays[missing]
     with pytest.raises(CorruptFileError, match="delete its file"):
         LearnedNeuralProcess.from_arrays(arrays)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"sizes": np.array([10**9, 10**9, 10**9, 10**9])},
+        {"sizes": np.array([3, 32, 0, 10**9])},
+        {"sizes": np.array([-3, 32, 0, 1])},
+        {"sizes": np.array([3, 32])},
+        {"improvement": np.array([np.nan, 1.0])},
+        {"scale": np.ones(7)},
+        {"weights.key.weight": np.full((32, 32), np.nan, dtype=np.float32)},
+        {"weights.key.weight": np.zeros((32, 32))},
+        {"weights.decoder.0.bias": np.zeros(3, dtype=np.float32)},
+        {"weights.more": np.zeros(3, dtype=np.float32)},
+    ],
+    ids=str,
+)
+def test_arrays_that_are_no_network_are_refused(
+    learned: LearnedNeuralProcess, changed: dict[str, Any]
+) -> None:
+    """Before a network of the sizes that they announce is built."""
+    with pytest.raises(CorruptFileError, match="a stored neural process is damaged"):
+        LearnedNeuralProcess.from_arrays(learned.to_arrays() | changed)
 
 
 def test_points_of_another_data_set_are_refused(learned: LearnedNeuralProcess) -> None:

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from lalbench import classifiers, oracle
+from lalbench import classifiers, oracle, stored
 from lalbench.compute import using
+from lalbench.errors import CorruptFileError
 from lalbench.learners.lal.states import columns_of, states
 from lalbench.objectives import Scorer
 
@@ -85,9 +86,20 @@ class RegressionData:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> RegressionData:
-        """The inverse of :meth:`to_arrays`; raises ``KeyError`` for a missing array."""
-        names = tuple(str(name) for name in arrays["columns"])
-        return cls(names, arrays["states"], arrays["improvements"])
+        """The inverse of :meth:`to_arrays`.
+
+        Raises:
+            CorruptFileError: arrays that are missing or do not fit together.
+        """
+        try:
+            names = stored.texts(arrays, "columns")
+            states = stored.take(arrays, "states", np.float64, None, len(names))
+            improvements = stored.take(arrays, "improvements", np.float64, len(states))
+        except stored.DAMAGE as error:
+            raise CorruptFileError(
+                f"stored rows of a regressor are damaged ({error}); delete their file and run again"
+            ) from error
+        return cls(names, states, improvements)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lalbench.errors import UserError
+from lalbench import stored
+from lalbench.errors import CorruptFileError, UserError
 from lalbench.forests import Forest
 from lalbench.learners.lal.collection import RegressionData
 
@@ -112,15 +113,27 @@ class Regressor:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Regressor:
-        """The inverse of :meth:`to_arrays`; raises ``KeyError`` for a missing array."""
-        return cls(
-            tuple(str(name) for name in arrays["columns"]),
-            Forest.from_arrays(arrays),
-            int(arrays["largest_size"]),
-            float(arrays["out_of_bag"]),
-            arrays["importances"],
-            RegressorOptions(*(int(number) for number in arrays["options"])),
-        )
+        """The inverse of :meth:`to_arrays`.
+
+        Raises:
+            CorruptFileError: arrays that are missing, or no regressor.
+        """
+        try:
+            columns, forest = stored.texts(arrays, "columns"), Forest.from_arrays(arrays)
+            if forest.n_features != len(columns) or forest.values.shape[1] != 1:
+                raise ValueError(f"{len(columns)} columns for trees of {forest.n_features}")
+            return cls(
+                columns,
+                forest,
+                int(stored.take(arrays, "largest_size", np.int64)),
+                float(arrays["out_of_bag"]),  # not a number where every tree drew every row
+                stored.take(arrays, "importances", np.float64, len(columns)),
+                RegressorOptions(*stored.take(arrays, "options", np.int64, 4).tolist()),
+            )
+        except stored.DAMAGE as error:
+            raise CorruptFileError(
+                f"a stored regressor is damaged ({error}); delete its file and run again"
+            ) from error
 
 
 def fit_regressor(

@@ -10,10 +10,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from lalbench import stored
 from lalbench.compute import current
 from lalbench.errors import CorruptFileError, UserError
 from lalbench.learners.neural_process.inputs import FloatArray, InputScaler, IntArray
-from lalbench.learners.neural_process.network import AttentiveNeuralProcess
+from lalbench.learners.neural_process.network import AttentiveNeuralProcess, check_sizes
 from lalbench.learners.neural_process.problems import Problems, Shuffle
 from lalbench.learners.neural_process.training import (
     TrainingOptions,
@@ -160,25 +161,33 @@ class LearnedNeuralProcess:
             CorruptFileError: arrays are missing or have other shapes than the network.
         """
         prefix = "weights."
-        weights = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
         try:
-            n_features, width, n_classes, y_hidden = (int(size) for size in arrays["sizes"])
-            center, spread = (float(value) for value in arrays["improvement"])
+            weights = {
+                name.removeprefix(prefix): stored.take(arrays, name, np.float32, *array.shape)
+                for name, array in arrays.items()
+                if name.startswith(prefix)
+            }
+            sizes = stored.take(arrays, "sizes", np.int64, 4).tolist()
+            check_sizes(weights, *sizes)
+            n_features, width, n_classes, y_hidden = sizes
+            center, spread = stored.take(arrays, "improvement", np.float64, 2).tolist()
+            shift = stored.take(arrays, "shift", np.float64, None)
             learned = cls(
                 weights=weights,
-                scaler=InputScaler(arrays["shift"], arrays["scale"]),
+                scaler=InputScaler(shift, stored.take(arrays, "scale", np.float64, *shift.shape)),
                 center=center,
                 spread=spread,
                 n_features=n_features,
                 width=width,
                 n_classes=n_classes,
                 y_hidden=y_hidden,
-                curve=arrays["curve"],
+                curve=stored.take(arrays, "curve", np.float64, None, finite=False),
             )
             learned._network()
-        except (KeyError, ValueError, RuntimeError) as error:
+        except (*stored.DAMAGE, RuntimeError) as error:
+            lines = str(error).strip().splitlines() or [type(error).__name__]
             raise CorruptFileError(
-                f"a stored neural process is damaged ({error}); delete its file and run again"
+                f"a stored neural process is damaged ({lines[0]}); delete its file and run again"
             ) from error
         return learned
 

@@ -8,10 +8,12 @@ context, follows the order of the targets, and treats every target on its own.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -230,6 +232,20 @@ class AttentiveNeuralProcess(nn.Module):
             scale = math.sqrt(2 / (self.width + self.width // self.n_heads))
             projection.weight.normal_(0.0, scale, generator=generator)
         uniform(self.query.bias, 1 / math.sqrt(self.width))
+
+
+def check_sizes(
+    weights: Mapping[str, NDArray[Any]], n_features: int, width: int, n_classes: int, y_hidden: int
+) -> None:
+    """Raises ValueError unless a network of these sizes takes no more memory than its weights."""
+    layers = {
+        "x_encoder.0.weight": (width, n_features),
+        "y_resizer.0.weight": (y_hidden, 1 + n_classes),
+        "key.weight": (width, width),
+    }
+    for name, shape in layers.items():
+        if weights[name].shape != shape:
+            raise ValueError(f"{name} has the shape {weights[name].shape}, not {shape}")
 
 
 def _linear(n_in: int, n_out: int, bias: bool = True) -> nn.Linear:
