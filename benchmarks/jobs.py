@@ -28,7 +28,7 @@ from lalbench.study import load_study
 ROOT = Path(__file__).resolve().parents[1]
 SHORT: dict[str, Any] = {
     "study": "short",
-    "datasets": [{"name": "waveform_generator", "options": {"n": 1000}}],
+    "datasets": [{"name": "waveform_generator", "options": {"n": 2000}}],
     "settings": ["imbalanced"],
     "sizes": {"test": 200, "reward": 100, "annotated": 100},
     "classifiers": ["logistic_regression"],
