@@ -228,12 +228,20 @@ def test_places_of_a_study(name: str, tmp_path: Path, refused: Refused) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["-x.yaml", "a\nb.yaml", "$(touch canary).yaml", os.fsdecode(b"\xff.yaml")]
+    ("name", "words"),
+    [
+        ("-x.yaml", ("dash", "./-x.yaml")),
+        ("{dataset}.yaml", ("braces",)),
+        ("a\nb.yaml", ("a\\nb.yaml: steps",)),
+        ("$(touch canary).yaml", ("steps",)),
+        (os.fsdecode(b"\xff.yaml"), ("udcff", "steps")),
+    ],
 )
-def test_names_of_a_study(name: str, tmp_path: Path, refused: Refused) -> None:
+def test_names_of_a_study(
+    name: str, words: tuple[str, ...], tmp_path: Path, refused: Refused
+) -> None:
     write_study(tmp_path, steps=0)
     (tmp_path / "study.yaml").rename(tmp_path / name)
-    words = ("dash", "./-x.yaml") if name.startswith("-") else ("steps",)
     refused(["validate", "--", name], words)
 
 

@@ -338,6 +338,13 @@ def test_names_of_files_are_no_commands(tmp_path: Path, sandbox: Sandbox) -> Non
     assert (outcome.code, outcome.error, outcome.events) == (0, "", ())
 
 
+@pytest.mark.parametrize("name", ["{dataset}.csv", "a\nb.csv"])
+def test_names_that_the_workflow_would_change(name: str, tmp_path: Path, refused: Refused) -> None:
+    (tmp_path / name).write_text(HEAD + rows())
+    write_study(tmp_path, datasets=[{"name": "mine", "path": name, "target": "label"}])
+    refused(["validate", "study.yaml"], ("datasets[0].path", "cannot name", "braces"))
+
+
 def test_suggestions_of_a_hostile_table(tmp_path: Path, refused: Refused) -> None:
     command = ["suggest", "--data", "mine.csv", "--target", "label"]
     (tmp_path / "mine.csv").write_text(f"{WIDE},label\n1,2\n")
