@@ -109,7 +109,7 @@ def load(content: Any) -> None:
     check_study(parse_study(content))
 
 
-@settings(max_examples=120)
+@settings(max_examples=80)
 @given(content=changed())
 def test_changed_studies(content: dict[str, Any]) -> None:
     said = refusal(lambda: load(content))
@@ -130,14 +130,14 @@ MARKS = ("\n", "\n  ", " ", "\t", "\\x", "%YAML 1.1", "!", "@", "`", "\u0085", "
 tokens = st.lists(st.sampled_from([*WORDS, *SIGNS, *MARKS]), max_size=30).map("".join)
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(text=tokens | st.text(max_size=60))
 def test_texts(text: str) -> None:
     said = refusal(lambda: plain_yaml.parse(text))
     assert is_sentence(said or refusal(lambda: load(plain_yaml.parse(text))))
 
 
-@settings(max_examples=100)
+@settings(max_examples=50)
 @given(content=st.binary(max_size=200))
 def test_bytes(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     path = tmp_path_factory.getbasetemp() / "bytes.yaml"
@@ -145,7 +145,7 @@ def test_bytes(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None
     assert is_sentence(refusal(lambda: load_study(path)))
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(content=plain)
 def test_plain_yaml_reads_what_others_write(content: Any) -> None:
     """Whatever can be kept comes back as from PyYAML's own loader."""

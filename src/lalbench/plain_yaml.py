@@ -41,7 +41,7 @@ def read(path: str | os.PathLike[str]) -> Any:
     A pipe or a device is no file: the workflow reads a study many times.
     """
     place = Path(path)
-    if place.exists() and not place.is_file():
+    if os.path.exists(place) and not os.path.isfile(place):
         raise UserError("", "is no file", "name a YAML file")
     try:
         if place.stat().st_size > LARGEST_FILE:

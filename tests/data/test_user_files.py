@@ -107,6 +107,12 @@ def test_kinds_of_labels(tmp_path: Path, kind: str, labels: Any, names: tuple[st
     assert dataset.class_names == names
 
 
+def test_labels_may_be_in_any_alphabet(tmp_path: Path) -> None:
+    frame = GOOD.assign(y=["größe ≤ 3", "東京\u3000駅", "a\u00a0b", "größe ≤ 3"])
+    path = write(frame, tmp_path, "csv")
+    assert load(path).class_names == ("a\u00a0b", "größe ≤ 3", "東京\u3000駅")
+
+
 def test_na_and_none_can_be_classes(tmp_path: Path) -> None:
     path = csv(tmp_path, "a,y\n1,NA\n2,None\n3,nan\n4,NA\n")
     assert load(path).class_names == ("NA", "None", "nan")

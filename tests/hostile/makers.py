@@ -70,7 +70,7 @@ def patched(content: bytes, at: Mapping[bytes, int], value: int, form: str) -> b
 
 
 def gzip_of(line: bytes, times: int, head: bytes = HEAD.encode()) -> bytes:
-    """A file that repeats a line, packed."""
+    """A file that repeats a line, a multiple of ten thousand times, packed."""
     buffer = io.BytesIO()
     with gzip.open(buffer, "wb", compresslevel=1) as packed:
         packed.write(head)

@@ -7,6 +7,7 @@ loads and every path outside of the results folder that it opens for writing or 
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -81,7 +82,7 @@ class Sandbox:
         )
 
     def run(
-        self, arguments: Sequence[str], folder: Path, *, mebibytes: int = 400, seconds: int = 20
+        self, arguments: Sequence[str], folder: Path, *, mebibytes: int = 200, seconds: int = 20
     ) -> Outcome:
         """What ``lalbench ARGUMENTS`` does in a folder.
 
@@ -105,7 +106,8 @@ class Sandbox:
 
     def close(self) -> None:
         """Ends the process."""
-        self._process.communicate("")
+        self._process.kill()
+        self._process.communicate()
         self._home.rmdir()
 
 
@@ -126,6 +128,7 @@ def serve() -> None:
     from lalbench.__main__ import main
 
     _warm_up(main)
+    gc.freeze()  # a child that looked for garbage here would copy every page
     for line in sys.stdin:
         arguments, folder, mebibytes, seconds = json.loads(line)
         with (

@@ -91,8 +91,8 @@ ARCHIVES: dict[str, tuple[Callable[[], bytes], tuple[str, ...]]] = {
 def test_archives(name: str, tmp_path: Path, refused: Refused) -> None:
     make, words = ARCHIVES[name]
     (tmp_path / "a.zip").write_bytes(make())
-    refused(["verify", "a.zip"], words, code=1)
-    refused(["rerun", "a.zip", "--folder", "results/again"], words, code=1)
+    command = ["rerun", "--folder", "results/again"] if "name" in name else ["verify"]
+    refused([*command, "a.zip"], words, code=1)
     assert not (tmp_path / "results").exists()
 
 
@@ -183,9 +183,9 @@ def _sparse() -> bytes:
 
 
 def _long_name() -> bytes:
-    """A member that says to be a name of a hundred million characters."""
-    header = _member("././@LongLink", type=tarfile.GNUTYPE_LONGNAME, size=10**8)
-    return makers.gzip_of(bytes(1000), 100_000, header.tobuf(tarfile.GNU_FORMAT))
+    """A member that says to be a name of a million characters."""
+    header = _member("././@LongLink", type=tarfile.GNUTYPE_LONGNAME, size=10**6)
+    return makers.gzip_of(bytes(100), 10_000, header.tobuf(tarfile.GNU_FORMAT))
 
 
 def _attributes(text: bytes, **sizes: int) -> bytes:
@@ -283,7 +283,7 @@ PICKLES: dict[str, tuple[Callable[[], bytes], tuple[str, ...]]] = {
     ),
     "one text as many arrays": (lambda: _repeated(3000), ("larger than the file",)),
     "one text encoded often": (lambda: _encoded(3000), ("larger than the file",)),
-    "lists in lists": (lambda: START + b"]" * 200_000 + b"a" * 199_999 + b".", ("list",)),
+    "lists in lists": (lambda: START + b"]" * 20_000 + b"a" * 19_999 + b".", ("list",)),
     "memorised far away": (
         lambda: START + b"}r" + struct.pack("<I", 2**32 - 1) + b"(\x8c\x01XK\x01u.",
         ("holds a int",),

@@ -104,10 +104,6 @@ MATS: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
         lambda path: path.write_bytes(makers.mat((10**9, 272), 2**20)),
         ("features", "GiB of memory"),
     ),
-    "really large": (
-        lambda path: path.write_bytes(makers.mat((2**28 // 272, 272), 2**31 // 272 * 272 // 8)),
-        ("features", "GiB of memory"),
-    ),
     "cells": (
         lambda path: _savemat(path, features=np.array([[1, "x"]], dtype=object), labels=[1]),
         ("features is a cell",),

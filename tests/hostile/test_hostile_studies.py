@@ -39,7 +39,7 @@ TEXTS: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
     "key holds itself": (f"{BASE}? &a [*a]\n: 1\n", ("alias inside of what it repeats",)),
     "too long": ("#" * (4 * 2**20 + 1), ("more than 4194304 bytes",)),
     "long text": (BASE + f"results: {'x' * 100_000}\n", ("results", "too long")),
-    "long key": (BASE + f'? "{"x" * 1_000_000}"\n: 1\n', ("unknown key", "…")),
+    "long key": (BASE + f'? "{"x" * 200_000}"\n: 1\n', ("unknown key", "…")),
     "long number": (BASE.replace("steps: 1", "steps: " + "9" * 10_000), ("no int",)),
     "long sexagesimal": (BASE.replace("steps: 1", "steps: 1" + ":1" * 10**5), ("no int",)),
     "large number": (BASE.replace("steps: 1", "steps: 1" + "0" * 30), ("steps", "100 bits")),
@@ -228,13 +228,25 @@ def test_places_of_a_study(name: str, tmp_path: Path, refused: Refused) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["-x.yaml", "a\nb.yaml", "$(touch canary).yaml", os.fsdecode(b"\xff.yaml")]
+    ("name", "words"),
+    [
+        ("-x.yaml", ("dash", "./-x.yaml")),
+        ("{dataset}.yaml", ("braces",)),
+        ("a\nb.yaml", ("a\\nb.yaml: steps",)),
+        ("$(touch canary).yaml", ("steps",)),
+        (os.fsdecode(b"\xff.yaml"), ("udcff", "steps")),
+    ],
 )
-def test_names_of_a_study(name: str, tmp_path: Path, refused: Refused) -> None:
+def test_names_of_a_study(
+    name: str, words: tuple[str, ...], tmp_path: Path, refused: Refused
+) -> None:
     write_study(tmp_path, steps=0)
     (tmp_path / "study.yaml").rename(tmp_path / name)
-    words = ("hyphen", "./-x.yaml") if name.startswith("-") else ("steps",)
     refused(["validate", "--", name], words)
+
+
+def test_a_study_of_a_name_that_no_file_can_have(refused: Refused) -> None:
+    refused(["validate", "x" * 300], ("cannot be read", "too long"))
 
 
 def test_a_folder_given_to_the_command_is_checked_like_that_of_the_study(

@@ -27,25 +27,25 @@ def run(path: str, folder: Path, refused: Refused, words: tuple[str, ...], **mor
 
 # CSV
 
-WIDE = ",".join(f"c{n}" for n in range(1_000_000))
+WIDE = ",".join(f"c{n}" for n in range(200_000))
 
 CSVS: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
-    "a million columns": (f"{WIDE},label\n1,2\n", ("has 1000001 columns",)),
-    "an endless header": ("a" * 20_000_000, ("no header that can be read",)),
+    "many columns": (f"{WIDE},label\n1,2\n", ("has 200001 columns",)),
+    "an endless header": ("a" * 1_000_000, ("no header that can be read",)),
     "an endless header of many columns": (
-        "\n".join(['"' + "a" * 100_000 + '"' + "," * 5] * 400).replace("\n", ""),
+        "\n".join(['"' + "a" * 100_000 + '"' + "," * 5] * 170).replace("\n", ""),
         ("header of more than 16777216 bytes",),
     ),
     "short rows below a wide header": (
-        ",".join(f"c{n}" for n in range(5000)) + ",label\n" + "1\n" * 500_000,
+        ",".join(f"c{n}" for n in range(5000)) + ",label\n" + "1\n" * 100_000,
         ("GiB of memory",),
     ),
-    "an endless field": (HEAD + "1," + "x" * 20_000_000 + ",1\n" + rows(), ("is no number",)),
-    "an endless label": (HEAD + rows() + "1,2," + "x" * 10_000_000 + "\n", ("characters",)),
+    "an endless field": (HEAD + "1," + "x" * 5_000_000 + ",1\n" + rows(), ("is no number",)),
+    "an endless label": (HEAD + rows() + "1,2," + "x" * 1_000_000 + "\n", ("characters",)),
     "wide labels": (HEAD + rows(2000) + "1,2," + "x" * 100_000 + "\n", ("100000 characters",)),
-    "a million classes": (
-        HEAD + "".join(f"1,2,c{n}\n" for n in range(200_000)),
-        ("has 200000 classes", "label column"),
+    "many classes": (
+        HEAD + "".join(f"1,2,c{n}\n" for n in range(20_000)),
+        ("has 20000 classes", "label column"),
     ),
     "labels of fractions": (HEAD + rows() + "1,2,0.5\n", ("0.5 in data row 61", "no class label")),
     "infinite label": (HEAD + rows() + "1,2,-inf\n", ("inf in data row 61",)),
@@ -59,7 +59,7 @@ CSVS: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
     "integers of 5000 digits": (HEAD + rows() + "9" * 5000 + ",2,1\n", ("inf in data row 61",)),
     "zero bytes": (HEAD + "1,2\0,0\n" + rows(), ("x00", "is no number")),
     "a quotation without end": (HEAD + '"' + rows(), ("EOF inside string",)),
-    "longer rows": (HEAD + rows() + "1," * 3_000_000 + "1\n", ("Expected 3 fields",)),
+    "longer rows": (HEAD + rows() + "1," * 500_000 + "1\n", ("Expected 3 fields",)),
     "two bytes per character": ((HEAD + rows()).encode("utf-16"), ("utf-8",)),
     "no bytes": (b"", ("is empty",)),
     "line ends only": (b"\n" * 1000, ("is empty",)),
@@ -76,9 +76,9 @@ def test_csv(name: str, tmp_path: Path, refused: Refused) -> None:
 
 
 PACKED: dict[str, tuple[Callable[[], bytes], tuple[str, ...]]] = {
-    "rows": (lambda: makers.gzip_of(b"1,2,1\n", 20_000_000), ("GiB of memory",)),
+    "rows": (lambda: makers.gzip_of(b"1,2,1\n", 4_000_000), ("GiB of memory",)),
     "one field": (
-        lambda: makers.gzip_of(b"1" * 100, 5_000_000, HEAD.encode() + rows().encode()),
+        lambda: makers.gzip_of(b"1" * 100, 800_000, HEAD.encode() + rows().encode()),
         ("GiB of memory",),
     ),
     "damaged": (lambda: makers.gzip_of(b"1,2,1\n", 100_000)[:-9], ("cannot be read", "end")),
@@ -155,12 +155,15 @@ def _no_text(path: Path) -> None:
 
 
 def _end(path: Path, size: int, padding: int) -> None:
-    path.write_bytes(b"PAR1" + bytes(padding) + struct.pack("<I", size) + b"PAR1")
+    with path.open("wb") as file:
+        file.write(b"PAR1")
+        file.seek(padding)
+        file.write(struct.pack("<I", size) + b"PAR1")
 
 
 PARQUETS: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
-    "twenty million rows": (
-        lambda path: parquet(path, dict.fromkeys(("a", "label"), np.zeros(20_000_000, "i1"))),
+    "five million rows": (
+        lambda path: parquet(path, dict.fromkeys(("a", "label"), np.zeros(5_000_000, "i1"))),
         ("GiB of memory",),
     ),
     "long text often": (_words(100_000, 50_000, stored=False), ("GiB of memory",)),
@@ -220,7 +223,7 @@ NPZS: dict[str, tuple[Callable[[], bytes], tuple[str, ...]]] = {
         lambda: arrays(X=header((10**9, 1), "<U0"), label=header((10**9,), "|S0")),
         ("announces (1000000000, 1)",),
     ),
-    "gibibytes of zeros": (lambda: makers.zeros(0.5), ("GiB of memory",)),
+    "gibibytes of zeros": (lambda: makers.zeros(0.15), ("GiB of memory",)),
     "many features": (lambda: arrays(X=np.zeros((N, 100_001), "i1")), ("100001 columns",)),
     "objects": (lambda: arrays(X=np.array([[_Command()]] * N)), ("object array", "pickle")),
     "labels that are objects": (
@@ -250,7 +253,7 @@ NPZS: dict[str, tuple[Callable[[], bytes], tuple[str, ...]]] = {
     ),
     "labels of fractions": (lambda: arrays(label=X[:, 0]), ("is no class label",)),
     "a million classes": (
-        lambda: arrays(X=np.zeros((10**6, 1), "?"), label=np.arange(10**6)),
+        lambda: arrays(X=np.zeros((10**6, 1), "?"), label=np.arange(10**6, dtype="i4")),
         ("1000000 classes",),
     ),
     "long labels": (
@@ -304,7 +307,7 @@ def test_names_in_a_zip_file_are_no_paths(tmp_path: Path, refused: Refused) -> N
     parts = {"../../X.npy": npy(X), "/label.npy": npy(Y), "a\nb\x1b[31m": b""}
     (tmp_path / "mine.npz").write_bytes(zipped(parts))
     run("mine.npz", tmp_path, refused, ('no "label"', 'mean "/label"'))
-    (tmp_path / "mine.npz").write_bytes(zipped({f"m{n}": b"" for n in range(20_000)}))
+    (tmp_path / "mine.npz").write_bytes(zipped({f"m{n}": b"" for n in range(2000)}))
     run("mine.npz", tmp_path, refused, ('no "label"', ", …"))
 
 
@@ -321,8 +324,8 @@ PLACES: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize("ending", ["csv", "parquet", "npz"])
-def test_what_is_no_file(place: str, ending: str, tmp_path: Path, refused: Refused) -> None:
+def test_what_is_no_file(place: str, tmp_path: Path, refused: Refused) -> None:
+    ending = ("csv", "parquet", "npz")[len(place) % 3]
     PLACES[place](tmp_path / f"mine.{ending}")
     run(f"mine.{ending}", tmp_path, refused, (f'no such file "mine.{ending}"',))
 
@@ -335,10 +338,17 @@ def test_names_of_files_are_no_commands(tmp_path: Path, sandbox: Sandbox) -> Non
     assert (outcome.code, outcome.error, outcome.events) == (0, "", ())
 
 
+@pytest.mark.parametrize("name", ["{dataset}.csv", "a\nb.csv"])
+def test_names_that_the_workflow_would_change(name: str, tmp_path: Path, refused: Refused) -> None:
+    (tmp_path / name).write_text(HEAD + rows())
+    write_study(tmp_path, datasets=[{"name": "mine", "path": name, "target": "label"}])
+    refused(["validate", "study.yaml"], ("datasets[0].path", "cannot name", "braces"))
+
+
 def test_suggestions_of_a_hostile_table(tmp_path: Path, refused: Refused) -> None:
     command = ["suggest", "--data", "mine.csv", "--target", "label"]
     (tmp_path / "mine.csv").write_text(f"{WIDE},label\n1,2\n")
-    refused(command, ("has 1000001 columns",))
+    refused(command, ("has 200001 columns",))
     (tmp_path / "mine.csv").unlink()
     os.mkfifo(tmp_path / "mine.csv")
     refused(command, ('no such file "mine.csv"',))

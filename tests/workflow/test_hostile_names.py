@@ -126,9 +126,3 @@ def test_evil_names_are_words_of_commands(fresh: Checkout) -> None:
     made = {path.name for path in folder.iterdir()} - before
     assert made == {"bin", "seen", RESULTS, ".snakemake"} - before
     assert not list(folder.rglob("canary*"))
-
-
-@pytest.mark.workflow
-def test_a_folder_that_is_a_pattern_is_refused(fresh: Checkout) -> None:
-    _, messages = fresh.run("--config", "results=x{dataset}", "--cores", "1", "-n", code=1)
-    assert 'lalbench: results: "x{dataset}" cannot be a folder of results' in messages

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from unicodedata import category
 
 from lalbench.errors import UserError
 
@@ -19,7 +20,10 @@ def check_columns(where: str, n_columns: int) -> None:
 
 
 def check_labels(where: str, labels: Iterable[str]) -> None:
-    """Raises :class:`UserError` for labels too long, or with characters that cannot be shown."""
+    """Raises :class:`UserError` for labels too long, or with characters that cannot be shown.
+
+    All kinds of spaces can.
+    """
     for label in labels:
         if len(label) > LONGEST_LABEL:
             raise UserError(
@@ -27,7 +31,7 @@ def check_labels(where: str, labels: Iterable[str]) -> None:
                 f"the label {label[:20]!r}… has {len(label)} characters",
                 f"shorten it to {LONGEST_LABEL}, or check that this is the label column",
             )
-        if not label.isprintable():
+        if not all(letter.isprintable() or category(letter) == "Zs" for letter in label):
             raise UserError(
                 where,
                 f"the label {label!r} holds a character that cannot be printed",
