@@ -130,9 +130,12 @@ def growing(amount):
 
 def network_resources(key):
     """The same for a job of a network, by declared costs."""
-    return lambda wildcards, attempt: network_cost.resources(
-        STUDY, wildcards.dataset, wildcards.classifier, wildcards.get("strategy")
-    )[key] * attempt
+    return (
+        lambda wildcards, attempt: network_cost.resources(
+            STUDY, wildcards.dataset, wildcards.classifier, wildcards.get("strategy")
+        )[key]
+        * attempt
+    )
 
 
 def user_file(wildcards):
