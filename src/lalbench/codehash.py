@@ -15,15 +15,16 @@ Modules of the user's count like those of the package; those of installed packag
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import sys
 import sysconfig
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from functools import cache
 from importlib.machinery import PathFinder
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
+
+from lalbench.source_facts import store_of
 
 PACKAGE = "lalbench"
 ROOT = Path(__file__).resolve().parent
@@ -44,12 +45,10 @@ PLUMBING = frozenset(
         ".progress",
         ".provenance",
         ".safe_names",
+        ".source_facts",
     )
 )
 """Modules that decide which jobs there are and how they report, but compute nothing."""
-
-REGISTRIES = frozenset({"_ENTRIES", "_REGISTRY"})
-"""Names of the tables, at the top of modules, of which only the entries in use count."""
 
 
 def stage_hash(
@@ -60,7 +59,7 @@ def stage_hash(
     Args:
         module: dotted name of the stage's module.
         extra: modules loaded by name, of the package, of the user's or installed.
-        names: names of the entries of registries (:data:`REGISTRIES`) in use.
+        names: names of the entries of registries (:data:`lalbench.source_facts.REGISTRIES`) in use.
         root: folder of the package.
 
     Raises:
@@ -71,16 +70,17 @@ def stage_hash(
 
 @cache
 def _stage_hash(module: str, extra: tuple[str, ...], names: frozenset[str], root: Path) -> str:
-    state = hashlib.sha256()
+    state, store = hashlib.sha256(), store_of(root)
     for name in sorted(closure([module, *extra], root)):
         path = _file(name, root)
         if path is None:
             code = _installed_version(name.partition(".")[0])
         else:
-            code = _code_hash(path, names if _has_registry(path) else frozenset())
+            code = store.code_hash(path, names)
         state.update(f"{name}\n{code}\n".encode())
-        for resource in _resources(path) if path and path.is_relative_to(root) else ():
+        for resource in _resources(path, root) if path and path.is_relative_to(root) else ():
             state.update(f"{name}/{resource.name}\n".encode() + resource.read_bytes())
+    store.save()
     return state.hexdigest()
 
 
@@ -138,80 +138,9 @@ def software_hash() -> str:
 
 
 @cache
-def _parse(path: Path) -> ast.Module:
-    return ast.parse(path.read_bytes())
-
-
-@cache
-def _code_hash(path: Path, names: frozenset[str]) -> str:
-    """sha256 of the syntax tree: no comments, positions, docstrings or unused entries."""
-    texts = [
-        _entries(statement, names) if _is_registry(statement) else _statement_text(statement)
-        for statement in _without_texts(_parse(path).body)
-    ]
-    return hashlib.sha256("\n".join(texts).encode()).hexdigest()
-
-
-@cache
-def _has_registry(path: Path) -> bool:
-    return any(_is_registry(statement) for statement in _parse(path).body)
-
-
-def _statement_text(statement: ast.stmt) -> str:
-    for node in ast.walk(statement):
-        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            node.body = [*_without_texts(node.body)] or [ast.Pass()]
-    return ast.dump(statement)
-
-
-def _without_texts(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """Statements other than bare strings: docstrings, and the notes below attributes."""
-    for statement in body:
-        value = statement.value if isinstance(statement, ast.Expr) else None
-        if not (isinstance(value, ast.Constant) and isinstance(value.value, str)):
-            yield statement
-
-
-def _is_registry(statement: ast.stmt) -> bool:
-    targets: list[ast.expr] = []
-    if isinstance(statement, ast.Assign):
-        targets = statement.targets
-    elif isinstance(statement, ast.AnnAssign):
-        targets = [statement.target]
-    return any(isinstance(target, ast.Name) and target.id in REGISTRIES for target in targets)
-
-
-def _entries(registry: ast.stmt, names: frozenset[str]) -> str:
-    """The entries of a registry for ``names``, sorted: its order means nothing.
-
-    An entry is an item of a dictionary, or a call in a tuple or list with the name as its first
-    argument or as the argument ``name``.
-    """
-    texts = []
-    for node in ast.walk(registry):
-        if isinstance(node, ast.Dict):
-            for key, value in zip(node.keys, node.values, strict=True):
-                if key is not None and _constant(key) in names:
-                    texts.append(f"{ast.dump(key)} {ast.dump(value)}")
-        elif isinstance(node, ast.Tuple | ast.List):
-            calls = [element for element in node.elts if isinstance(element, ast.Call)]
-            texts += [ast.dump(call) for call in calls if _name_argument(call) in names]
-    return "\n".join(sorted(texts))
-
-
-def _name_argument(call: ast.Call) -> str | None:
-    named = [keyword.value for keyword in call.keywords if keyword.arg == "name"]
-    return next((_constant(node) for node in [*named, *call.args[:1]]), None)
-
-
-def _constant(node: ast.expr) -> str | None:
-    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
-
-
-@cache
-def _resources(path: Path) -> tuple[Path, ...]:
+def _resources(path: Path, root: Path = ROOT) -> tuple[Path, ...]:
     """Files beside a module of the package that it names, such as a template."""
-    texts = {_constant(node) for node in ast.walk(_parse(path)) if isinstance(node, ast.Constant)}
+    texts = store_of(root).texts(path)
     named = [file for file in path.parent.iterdir() if file.name in texts and file.suffix != ".py"]
     return tuple(sorted(file for file in named if file.is_file()))
 
@@ -221,42 +150,13 @@ def _imports(name: str, root: Path) -> tuple[str, ...]:
     path = _file(name, root)
     assert path is not None
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-    visitor = _ImportVisitor(package)
-    visitor.visit(_parse(path))
-    found = {each for each in visitor.found if _is_followed(each.partition(".")[0])}
-    return tuple(sorted(each for each in found if _find(each, root) is not None))
+    found = store_of(root).imports(path, package)
+    followed = [each for each in found if _is_followed(each.partition(".")[0])]
+    return tuple(each for each in followed if _find(each, root) is not None)
 
 
 def _is_followed(top: str) -> bool:
     return top == PACKAGE or _users_folder(top) is not None
-
-
-class _ImportVisitor(ast.NodeVisitor):
-    """Collects the names that may be imported modules, in functions too."""
-
-    def __init__(self, package: str) -> None:
-        self.package = package
-        self.found: set[str] = set()
-
-    def visit_If(self, node: ast.If) -> None:
-        names = {part.id for part in ast.walk(node.test) if isinstance(part, ast.Name)}
-        names |= {part.attr for part in ast.walk(node.test) if isinstance(part, ast.Attribute)}
-        if "TYPE_CHECKING" not in names:
-            self.generic_visit(node)
-        for statement in node.orelse if "TYPE_CHECKING" in names else ():
-            self.visit(statement)
-
-    def visit_Import(self, node: ast.Import) -> None:
-        self.found.update(alias.name for alias in node.names)
-
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
-        base = node.module or ""
-        if node.level:
-            parts = self.package.split(".")
-            above = ".".join(parts[: len(parts) - node.level + 1])
-            base = f"{above}.{base}" if base else above
-        self.found.add(base)
-        self.found.update(f"{base}.{alias.name}" for alias in node.names)
 
 
 def _file(name: str, root: Path) -> Path | None:

@@ -190,10 +190,17 @@ def test_bad_values_are_refused() -> None:
         with pytest.raises(ValueError, match=message):
             by_probability.score(values)
     with pytest.raises(ValueError, match="score_decisions"):
-        by_probability.score_decisions(np.zeros(3))
-    with pytest.raises(ValueError, match="score_decisions"):
         Scorer(np.zeros((3, 1)), y, [1, 1, 1]).score_decisions(np.zeros(3))
     assert by_label.score(np.empty((0, 3), dtype=int)).shape == (0,)
+
+
+def test_decisions_are_log_odds_for_objectives_of_probabilities() -> None:
+    scorer = Scorer(np.zeros((2, 1)), [1, 0], [1, 3], "log_loss")
+    odds = np.array([[2.0, -1.0], [0.0, 30.0]])
+    expected = [
+        -(3 * np.log1p(np.exp(-first)) + np.log1p(np.exp(second))) / 4 for first, second in odds
+    ]
+    np.testing.assert_allclose(scorer.score_decisions(odds), expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,8 @@ def voted_of(problem, start=None):
     states = np.empty((t + 1, p + 1))
     start = _start(problem, states) if start is None else start
     votes = np.zeros((2, t, N_POINTS), np.int16)
-    done = vote_bounded(problem, nodes, errors, start, votes[0], votes[1], np.arange(t))
+    ballots = (votes[0], votes[1], np.empty((0, 0)), np.empty((0, 0)), 0.0)
+    done = vote_bounded(problem, nodes, errors, start, ballots, np.arange(t))
     return start, done, votes
 
 

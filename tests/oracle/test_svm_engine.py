@@ -282,7 +282,7 @@ def test_what_does_not_converge_is_left_to_svc_and_told(monkeypatch, caplog):
     mask, scorer = (np.arange(30) < 20)[None], Scorer(P, points, np.ones(2))
     expected = oracle.refit_scores(SVC(), X, y, mask, scorer, engine="reference")
     solve = svm_refits.refit_subsets
-    monkeypatch.setattr(svm_refits, "refit_subsets", lambda *given: (*solve(*given)[:2], 3))
+    monkeypatch.setattr(svm_refits, "refit_subsets", lambda *given: (*solve(*given)[:4], 3))
     with pytest.raises(NotConvergedError, match="3 support vector machines did not converge"):
         oracle.refit_scores(SVC(), X, y, mask, scorer, engine="svm")
     found = oracle.refit_scores(SVC(), X, y, mask, scorer)

@@ -7,12 +7,20 @@
 
 from lalbench.objectives.measures import Objective
 from lalbench.objectives.metrics import metrics
+from lalbench.objectives.panel import Panel
 from lalbench.objectives.registry import check_classes, class_of, get, names, with_rare_class
 from lalbench.objectives.scorer import Scorer
+from lalbench.objectives.smooth import SmoothScorer
+
+AnyScorer = Scorer | SmoothScorer | Panel
+"""What scores the refits of an oracle."""
 
 __all__ = [
+    "AnyScorer",
     "Objective",
+    "Panel",
     "Scorer",
+    "SmoothScorer",
     "check_classes",
     "class_of",
     "get",

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lalbench.errors import UserError
-from lalbench.objectives.counts import Counts, FloatArray, IntArray, Labels
+from lalbench.objectives.counts import AnyCounts, FloatArray, IntArray, Labels, ratio
 from lalbench.objectives.measures import CountObjective, Needs, Objective
+from lalbench.objectives.soft_counts import SoftLabels
 
 
 @dataclass(frozen=True)
@@ -45,13 +46,12 @@ class _TwoClasses(Objective):
 class _Overlap(_TwoClasses, CountObjective):
     """A ratio of counts; 0 where its denominator is 0. The class weights have no part in it."""
 
-    def of_counts(self, counts: Counts, weights: FloatArray) -> FloatArray:
+    def of_counts(self, counts: AnyCounts, weights: FloatArray) -> FloatArray:
         """(m,) values in [0, 1]."""
         positive = self.positive_class
         hits = counts.hits[:, positive]
         above, below = self._ratio(hits, counts.support[positive] + counts.predicted[:, positive])
-        # a denominator of 0 has a numerator of 0; no other is below 1
-        return above / np.maximum(below, 1)
+        return ratio(above, below)  # a denominator of 0 has a numerator of 0
 
     @abstractmethod
     def _ratio(self, hits: FloatArray, sizes: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -120,11 +120,11 @@ class ApproximateMedianSignificance(_TwoClasses, CountObjective):
                 "give that class a positive weight",
             )
 
-    def of_counts(self, counts: Counts, weights: FloatArray) -> FloatArray:
+    def of_counts(self, counts: AnyCounts, weights: FloatArray) -> FloatArray:
         """(m,) values ≥ 0."""
         positive = self.positive_class
         if self.totals is not None:
-            weights = np.asarray(self.totals) / np.maximum(counts.support, 1)
+            weights = ratio(np.asarray(self.totals), counts.support)
         hits = counts.hits[:, positive]
         signal = weights[positive] * hits
         false = counts.predicted[:, positive] - hits
@@ -174,6 +174,19 @@ class RocAuc(_TwoClasses):
         twice += np.take_along_axis(negatives, last, axis=1)
         wins = (twice * positives).sum(axis=1)
         found: FloatArray = wins / (2 * labels.support.prod())
+        return found
+
+    def smooth(
+        self, labels: SoftLabels, probabilities: FloatArray, weights: FloatArray
+    ) -> FloatArray:
+        """(m,) shares of pairs whose drawn predictions are in the right order, ties counted half.
+
+        That is (1 + mean p of positives - mean p of negatives) / 2: expected balanced accuracy.
+        """
+        positive = self.positive_class
+        shares = labels.values / labels.support
+        means = probabilities[:, :, positive] @ shares
+        found: FloatArray = (1 + means[:, positive] - means[:, 1 - positive]) / 2
         return found
 
 

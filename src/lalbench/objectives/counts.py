@@ -7,7 +7,7 @@ agree therefore get bit-identical scores, so ties between candidates stay exact 
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,6 +18,32 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 _EXACT_IN_FLOAT32 = 2**24
+
+
+class AnyCounts(Protocol):
+    """Counts of m prediction sets, or expected ones (:mod:`lalbench.objectives.soft_counts`)."""
+
+    @property
+    def hits(self) -> FloatArray:
+        """(m, C) points of each class that are predicted right."""
+
+    @property
+    def confusion(self) -> FloatArray:
+        """(m, C, C) points by true class (axis 1) and predicted class (axis 2)."""
+
+    @property
+    def predicted(self) -> FloatArray:
+        """(m, C) points predicted as each class."""
+
+    @property
+    def support(self) -> FloatArray:
+        """(C,) points of each class."""
+
+
+def ratio(above: FloatArray, below: FloatArray) -> FloatArray:
+    """``above / below``, and 0 where ``below`` is 0."""
+    found = np.zeros(np.broadcast_shapes(above.shape, below.shape))
+    return np.divide(above, below, out=found, where=below > 0)
 
 
 class Labels:

@@ -9,13 +9,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lalbench.errors import UserError
-from lalbench.objectives.counts import Counts, FloatArray, IntArray, Labels
+from lalbench.objectives.counts import AnyCounts, Counts, FloatArray, Labels, ratio
+from lalbench.objectives.soft_counts import SoftCounts, SoftLabels
 
 Needs = Literal["predictions", "probabilities"]
 
@@ -37,6 +38,24 @@ class Objective(ABC):
     def evaluate(self, labels: Labels, values: NDArray[Any], weights: FloatArray) -> FloatArray:
         """(m,) float64 scores of (m, n) predictions or (m, n, C) probabilities."""
 
+    def check_soft(self, labels: SoftLabels, weights: FloatArray) -> None:
+        """Raises :class:`UserError` where the smooth companion is undefined."""
+        self.check(cast("Labels", labels), weights)  # what a check reads, both kinds have
+
+    def smooth(
+        self, labels: SoftLabels, probabilities: FloatArray, weights: FloatArray
+    ) -> FloatArray:
+        """(m,) float64 values of the smooth companion of (m, n, C) probabilities.
+
+        Raises:
+            UserError: there is none.
+        """
+        raise UserError(
+            "objective",
+            f"{type(self).__name__} has no smooth companion",
+            "give its class a method smooth, or choose another objective",
+        )
+
 
 class CountObjective(Objective):
     """An objective that depends on the confusion counts alone."""
@@ -50,9 +69,15 @@ class CountObjective(Objective):
         """(m,) float64 scores of (m, n) integer predictions."""
         return self.of_counts(Counts(labels, values), weights)
 
+    def smooth(
+        self, labels: SoftLabels, probabilities: FloatArray, weights: FloatArray
+    ) -> FloatArray:
+        """(m,) float64 values of the same function of expected counts."""
+        return self.of_counts(SoftCounts(labels, probabilities), weights)
+
     @abstractmethod
-    def of_counts(self, counts: Counts, weights: FloatArray) -> FloatArray:
-        """(m,) float64 scores."""
+    def of_counts(self, counts: AnyCounts, weights: FloatArray) -> FloatArray:
+        """(m,) float64 scores; counts are whole numbers, or expected ones for the companion."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +88,7 @@ class WeightedAccuracy(CountObjective):
         """The classes that occur must carry weight."""
         _check_total_weight("weighted_accuracy", labels, weights)
 
-    def of_counts(self, counts: Counts, weights: FloatArray) -> FloatArray:
+    def of_counts(self, counts: AnyCounts, weights: FloatArray) -> FloatArray:
         """(m,) values in [0, 1]."""
         # the same order of summation above and below, so that the truth scores exactly 1
         return _row_sums(counts.hits * weights) / _row_sums((counts.support * weights)[None])
@@ -73,7 +98,7 @@ class WeightedAccuracy(CountObjective):
 class BalancedAccuracy(CountObjective):
     """Mean recall ``h_c / n_c`` over the classes that occur, as in scikit-learn."""
 
-    def of_counts(self, counts: Counts, weights: FloatArray) -> FloatArray:
+    def of_counts(self, counts: AnyCounts, weights: FloatArray) -> FloatArray:
         """(m,) values in [0, 1]; the class weights have no part in it."""
         occurs = counts.support > 0
         return _row_sums(counts.hits[:, occurs] / counts.support[occurs]) / occurs.sum()
@@ -83,11 +108,11 @@ class BalancedAccuracy(CountObjective):
 class MacroF1(CountObjective):
     """Mean F1 ``2 h_c / (n_c + p_c)`` of the classes that occur or are predicted (scikit-learn)."""
 
-    def of_counts(self, counts: Counts, weights: FloatArray) -> FloatArray:
+    def of_counts(self, counts: AnyCounts, weights: FloatArray) -> FloatArray:
         """(m,) values in [0, 1]; the class weights have no part in it."""
         size = counts.support + counts.predicted
         # a class that neither occurs nor is predicted has size 0 and hits 0: it adds nothing
-        f1 = 2 * counts.hits / np.maximum(size, 1)
+        f1 = ratio(2 * counts.hits, size)
         return _row_sums(f1) / (size > 0).sum(axis=1)
 
 
@@ -130,7 +155,7 @@ class _RareClassObjective(CountObjective):
 class RareRecall(_RareClassObjective):
     """Recall ``h_r / n_r`` of the rare class r."""
 
-    def of_counts(self, counts: Counts, weights: FloatArray) -> FloatArray:
+    def of_counts(self, counts: AnyCounts, weights: FloatArray) -> FloatArray:
         """(m,) values in [0, 1]."""
         return counts.hits[:, self._rare] / counts.support[self._rare]
 
@@ -139,9 +164,9 @@ class RareRecall(_RareClassObjective):
 class RarePrecision(_RareClassObjective):
     """Precision ``h_r / p_r`` of the rare class r; 0 where it is never predicted."""
 
-    def of_counts(self, counts: Counts, weights: FloatArray) -> FloatArray:
+    def of_counts(self, counts: AnyCounts, weights: FloatArray) -> FloatArray:
         """(m,) values in [0, 1]."""
-        return counts.hits[:, self._rare] / np.maximum(counts.predicted[:, self._rare], 1)
+        return ratio(counts.hits[:, self._rare], counts.predicted[:, self._rare])
 
 
 @dataclass(frozen=True)
@@ -159,7 +184,7 @@ class FBeta(_RareClassObjective):
         if not _is_number(self.beta) or not 0 < self.beta < np.inf:
             raise UserError("objective", f"beta {self.beta!r}", "give a positive number")
 
-    def of_counts(self, counts: Counts, weights: FloatArray) -> FloatArray:
+    def of_counts(self, counts: AnyCounts, weights: FloatArray) -> FloatArray:
         """(m,) values in [0, 1]."""
         rare, square = self._rare, float(self.beta) ** 2
         below = square * counts.support[rare] + counts.predicted[:, rare]
@@ -199,7 +224,7 @@ class CostMatrix(CountObjective):
                 f"give {labels.n_classes} rows of {labels.n_classes} numbers",
             )
 
-    def of_counts(self, counts: Counts, weights: FloatArray) -> FloatArray:
+    def of_counts(self, counts: AnyCounts, weights: FloatArray) -> FloatArray:
         """(m,) values, in the unit of the costs."""
         costs = counts.confusion * np.asarray(self.matrix, dtype=np.float64)
         return -_row_sums(costs.reshape(len(costs), -1)) / counts.support.sum()
@@ -228,6 +253,14 @@ class LogLoss(Objective):
         each = weights[labels.y]
         return _row_sums(log * each) / each.sum()
 
+    def smooth(
+        self, labels: SoftLabels, probabilities: FloatArray, weights: FloatArray
+    ) -> FloatArray:
+        """(m,) expected values: it is smooth itself."""
+        log = np.log(np.clip(probabilities, PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR))
+        each = labels.values * weights
+        return _row_sums((log * each).reshape(len(log), -1)) / each.sum()
+
 
 @dataclass(frozen=True)
 class UserFunction(Objective):
@@ -235,6 +268,8 @@ class UserFunction(Objective):
 
     A function with the attribute ``needs = "probabilities"`` gets the (n, C) probabilities in place
     of ``y_pred``. It is called once per prediction set: a study with an oracle is then slower.
+    Its smooth companion is the function in its attribute ``smooth``, called as
+    ``smooth(soft_labels, probabilities, class_weights, **options)`` with (n, C) arrays.
     """
 
     function: Callable[..., Any]
@@ -257,11 +292,41 @@ class UserFunction(Objective):
     def evaluate(self, labels: Labels, values: NDArray[Any], weights: FloatArray) -> FloatArray:
         """(m,) float64 scores, one call of the function each."""
         return np.array(
-            [self._call(labels.y, value, weights) for value in values], dtype=np.float64
+            [self._call(self.function, labels.y, value, weights) for value in values],
+            dtype=np.float64,
         )
 
-    def _call(self, y: IntArray, value: NDArray[Any], weights: FloatArray) -> float:
-        found = self.function(y.copy(), value.copy(), weights.copy(), **self.options)
+    def smooth(
+        self, labels: SoftLabels, probabilities: FloatArray, weights: FloatArray
+    ) -> FloatArray:
+        """(m,) float64 values, one call of the function's ``smooth`` each."""
+        companion = self._companion
+        return np.array(
+            [self._call(companion, labels.values, each, weights) for each in probabilities],
+            dtype=np.float64,
+        )
+
+    def check_soft(self, labels: SoftLabels, weights: FloatArray) -> None:
+        """The function must have a companion."""
+        self._companion  # noqa: B018  (it raises)
+
+    @property
+    def _companion(self) -> Callable[..., Any]:
+        found = getattr(self.function, "smooth", None)
+        if not callable(found):
+            raise UserError(
+                "objective",
+                f"{self._name} has no smooth companion",
+                "set its attribute smooth to a function (soft_labels, probabilities, class_weights)"
+                ", or choose another objective",
+            )
+        companion: Callable[..., Any] = found
+        return companion
+
+    def _call(
+        self, function: Callable[..., Any], labels: Any, value: Any, weights: FloatArray
+    ) -> float:
+        found = function(labels.copy(), value.copy(), weights.copy(), **self.options)
         if not _is_number(found):
             raise UserError(
                 "objective",

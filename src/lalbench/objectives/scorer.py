@@ -38,6 +38,7 @@ class Scorer:
         class_weights: (C,) float64.
         n_classes: C.
         objective: the objective in force.
+        shape: ``()``, of the score of one refit.
 
     Raises:
         UserError: labels, weights or options that do not fit together.
@@ -62,6 +63,17 @@ class Scorer:
         rare = int(np.argmax(self.class_weights))
         self.objective = with_rare_class(get(objective), rare)
         self.objective.check(self._labels, self.class_weights)
+        self.shape: tuple[int, ...] = ()
+
+    @property
+    def description(self) -> Any:
+        """What the score depends on, beside :attr:`arrays`."""
+        return self.objective
+
+    @property
+    def arrays(self) -> tuple[Any, ...]:
+        """Evaluation points, labels and class weights."""
+        return (self.X, self.y, self.class_weights)
 
     @property
     def needs(self) -> Needs:
@@ -85,17 +97,18 @@ class Scorer:
         given = np.asarray(values)
         shape = (len(self.y),) if self.needs == "predictions" else (len(self.y), self.n_classes)
         if self.needs == "probabilities":
-            _check_probabilities(given)
+            check_probabilities(given)
 
         def evaluate(block: NDArray[Any]) -> FloatArray:
             return self.objective.evaluate(self._labels, block, self.class_weights)
 
-        return _blockwise(given, shape, evaluate)
+        return blockwise(given, shape, evaluate)
 
     def score_decisions(self, decisions: ArrayLike) -> Any:
         """Scores two-class decision values: class 1 is predicted where the value is positive.
 
-        Equal to ``score(decisions > 0)`` without forming the integer labels.
+        Equal to ``score(decisions > 0)`` without forming the integer labels. An objective of
+        probabilities takes the decisions for log-odds of class 1.
 
         Args:
             decisions: (n,) or (m, n) finite floats.
@@ -104,10 +117,12 @@ class Scorer:
             float for one set, (m,) float64 for many.
 
         Raises:
-            ValueError: more than two classes, an objective of probabilities, or a wrong shape.
+            ValueError: more than two classes, or a wrong shape.
         """
-        if self.n_classes != 2 or self.needs != "predictions":
-            raise ValueError("score_decisions is for two classes and objectives of predictions")
+        if self.n_classes != 2:
+            raise ValueError("score_decisions is for two classes")
+        if self.needs == "probabilities":
+            return self.score(two_columns(np.asarray(decisions)))
 
         def evaluate(block: NDArray[Any]) -> FloatArray:
             positive = block > 0
@@ -117,7 +132,7 @@ class Scorer:
             labels = positive.astype(np.int64)
             return self.objective.evaluate(self._labels, labels, self.class_weights)
 
-        return _blockwise(np.asarray(decisions), (len(self.y),), evaluate)
+        return blockwise(np.asarray(decisions), (len(self.y),), evaluate)
 
     def __call__(self, classifier: Any) -> float:
         """The score of a fitted classifier on the evaluation points.
@@ -138,6 +153,14 @@ class Scorer:
         return float(self.score(probabilities(classifier, self.X, self.n_classes)))
 
 
+def two_columns(log_odds: FloatArray) -> FloatArray:
+    """(…, 2) probabilities of class 0 and class 1 from (…) log-odds of class 1."""
+    from scipy.special import expit
+
+    # 1 - p would lose the digits of a small p
+    return np.stack([expit(-log_odds), expit(log_odds)], axis=-1)
+
+
 def check_weights(class_weights: ArrayLike) -> FloatArray:
     """(C,) float64 class weights; raises :class:`UserError` unless finite, ≥ 0 and C ≥ 2."""
     weights = np.asarray(class_weights, dtype=np.float64)
@@ -150,9 +173,10 @@ def check_weights(class_weights: ArrayLike) -> FloatArray:
     return weights
 
 
-def _blockwise(
+def blockwise(
     values: NDArray[Any], shape: tuple[int, ...], evaluate: Callable[[NDArray[Any]], FloatArray]
 ) -> Any:
+    """The score of one set of ``shape``, or the (m,) scores of many, a few megabytes at a time."""
     if values.shape == shape:
         return float(evaluate(values[None])[0])
     if values.shape[1:] != shape:
@@ -163,7 +187,8 @@ def _blockwise(
     return np.concatenate([evaluate(values[i : i + rows]) for i in range(0, len(values), rows)])
 
 
-def _check_probabilities(values: NDArray[Any]) -> None:
+def check_probabilities(values: NDArray[Any]) -> None:
+    """Raises :class:`ValueError` unless values are finite, not negative, and rows sum to 1."""
     # 1e-4 lets single-precision probabilities of networks pass
     if (
         values.dtype.kind != "f" or not (np.abs(values.sum(axis=-1) - 1) < 1e-4).all()

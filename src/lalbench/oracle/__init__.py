@@ -35,7 +35,7 @@ from lalbench.errors import NotConvergedError, UserError, suggest
 from lalbench.oracle import tables
 
 if TYPE_CHECKING:
-    from lalbench.objectives import Scorer
+    from lalbench.objectives import AnyScorer
 
 Engine = Literal["logistic", "svm", "forest", "compiled_forest", "reference"]
 
@@ -76,7 +76,7 @@ def improvements(
     y_annotated: ArrayLike,
     X_candidates: ArrayLike,
     y_candidates: ArrayLike,
-    scorer: Scorer,
+    scorer: AnyScorer,
     *,
     sample_weight: ArrayLike | None = None,
     engine: str = "auto",
@@ -142,7 +142,7 @@ def refit_scores(
     X: ArrayLike,
     y: ArrayLike,
     masks: ArrayLike,
-    scorer: Scorer,
+    scorer: AnyScorer,
     *,
     sample_weight: ArrayLike | None = None,
     engine: str = "auto",
@@ -196,7 +196,7 @@ def refit_scores(
     return Refits(table[0], table[1], chosen)  # type: ignore[arg-type]
 
 
-def choose_engine(classifier: Any, scorer: Scorer) -> Engine:
+def choose_engine(classifier: Any, scorer: AnyScorer) -> Engine:
     """The engine that ``"auto"`` takes: the fast one that applies, else ``"reference"``.
 
     Args:
@@ -252,7 +252,7 @@ def _expand_weights(sample_weight: ArrayLike, y: IntArray, y_candidates: IntArra
 
 
 def _check(
-    X: ArrayLike, y: ArrayLike, masks: ArrayLike, scorer: Scorer, sample_weight: ArrayLike | None
+    X: ArrayLike, y: ArrayLike, masks: ArrayLike, scorer: AnyScorer, sample_weight: ArrayLike | None
 ) -> tuple[FloatArray, IntArray, BoolArray, FloatArray | None]:
     rows, labels = np.asarray(X, dtype=np.float64), np.asarray(y)
     subsets = np.atleast_2d(np.asarray(masks, dtype=bool))

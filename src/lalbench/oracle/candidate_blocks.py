@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lalbench.compute import current
 from lalbench.oracle.processes import n_processes, run_blocks
+from lalbench.oracle.reference import blank_scores
+
+if TYPE_CHECKING:
+    from lalbench.objectives import AnyScorer
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -21,9 +25,10 @@ _CANDIDATES = 100
 
 
 def score_blocks(
-    score_block: Callable[..., tuple[float, FloatArray]],
+    score_block: Callable[..., tuple[FloatArray, FloatArray]],
     shared: tuple[Any, ...],
     masks: BoolArray,
+    scorer: AnyScorer,
     bytes_each: int,
     what: str,
 ) -> tuple[FloatArray, FloatArray]:
@@ -34,13 +39,14 @@ def score_blocks(
             (k,) scores with each of k candidates added.
         shared: its other arguments.
         masks: (S, n) annotated rows of each subset; the others are its candidates.
+        scorer: the objective.
         bytes_each: memory that a candidate takes in its block.
         what: said in front of the progress.
 
     Returns:
         (S,) scores of the subsets; (S, n) scores with the candidate added, NaN where ``masks``.
     """
-    base, after = np.empty(len(masks)), np.full(masks.shape, np.nan)
+    base, after = blank_scores(scorer, masks)
     blocks = _blocks(masks, bytes_each)
     for (subset, candidates), (before, scores) in zip(
         blocks, run_blocks(score_block, shared, blocks, what), strict=True

@@ -20,7 +20,7 @@ from lalbench.jit import jit
 from lalbench.oracle.candidate_blocks import Block, score_blocks
 
 if TYPE_CHECKING:
-    from lalbench.objectives import Scorer
+    from lalbench.objectives import AnyScorer
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -32,7 +32,7 @@ _COPIES = np.uint64(0x434F50494553)
 """Keeps the numbers that say how often a candidate is drawn apart from the others of a tree."""
 
 
-def applies(classifier: Any, scorer: Scorer) -> bool:
+def applies(classifier: Any, scorer: AnyScorer) -> bool:
     """Whether this engine computes the refits of ``classifier``."""
     from lalbench.classifiers.random_forest import RandomForest
 
@@ -44,7 +44,7 @@ def score_refits(
     X: FloatArray,
     y: IntArray,
     masks: BoolArray,
-    scorer: Scorer,
+    scorer: AnyScorer,
     weights: FloatArray | None,
 ) -> tuple[FloatArray, FloatArray]:
     """Scores of every annotated subset and of each of them with one more row.
@@ -73,7 +73,7 @@ def score_refits(
     shared = (classifier, seed, X.astype(np.float32), y, masks, scorer, weights, columns)
     # votes, shares and the scorer's copy, of every class
     bytes_each = len(scorer.y) * scorer.n_classes * 18
-    return score_blocks(_score_block, shared, masks, bytes_each, "refits of RandomForest")
+    return score_blocks(_score_block, shared, masks, scorer, bytes_each, "refits of RandomForest")
 
 
 def _score_block(
@@ -82,11 +82,11 @@ def _score_block(
     X: NDArray[np.float32],
     y: IntArray,
     masks: BoolArray,
-    scorer: Scorer,
+    scorer: AnyScorer,
     weights: FloatArray | None,
     columns: NDArray[np.float32],
     block: Block,
-) -> tuple[float, FloatArray]:
+) -> tuple[FloatArray, FloatArray]:
     from lalbench.classifiers.random_forest import tree_seeds
 
     subset, candidates = block
@@ -114,7 +114,7 @@ def _score_block(
         scores = np.asarray(scorer.score(shares.argmax(axis=1)))
     else:
         scores = np.asarray(scorer.score(np.swapaxes(shares, 1, 2) / classifier.n_estimators))
-    return float(scores[0]), scores[1:]
+    return scores[0], scores[1:]
 
 
 def _chances(

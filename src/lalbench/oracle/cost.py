@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from lalbench.oracle import choose_engine
 
 if TYPE_CHECKING:
-    from lalbench.objectives import Scorer
+    from lalbench.objectives import AnyScorer
 
 SECONDS_PER_REFIT: Mapping[str, tuple[float, float]] = MappingProxyType(
     {
@@ -29,7 +29,7 @@ SECONDS_PER_REFIT: Mapping[str, tuple[float, float]] = MappingProxyType(
 
 def cost(
     classifier: Any,
-    scorer: Scorer,
+    scorer: AnyScorer,
     n_annotated: int,
     n_candidates: int,
     *,

@@ -34,10 +34,10 @@ from numpy.typing import NDArray
 
 from lalbench.classifiers import clone
 from lalbench.oracle.candidate_blocks import Block, score_blocks
-from lalbench.oracle.reference import constant_score, only_class, score_fitted
+from lalbench.oracle.reference import constant_score, only_class
 
 if TYPE_CHECKING:
-    from lalbench.objectives import Scorer
+    from lalbench.objectives import AnyScorer
 
 FloatArray = NDArray[np.float64]
 FloatRows = NDArray[np.float32]
@@ -52,7 +52,7 @@ _ROLE = 0x706C616E
 """Keeps the plan's random numbers apart from those that scikit-learn takes from the same seed."""
 
 
-def applies(classifier: Any, scorer: Scorer) -> bool:
+def applies(classifier: Any, scorer: AnyScorer) -> bool:
     """Whether this engine computes the refits of ``classifier``."""
     # without scikit-learn loaded it cannot be one of its classifiers
     theirs = sys.modules.get("sklearn.ensemble")
@@ -83,7 +83,7 @@ def score_refits(
     X: FloatArray,
     y: IntArray,
     masks: BoolArray,
-    scorer: Scorer,
+    scorer: AnyScorer,
     weights: FloatArray | None,
 ) -> tuple[FloatArray, FloatArray]:
     """Scores of every annotated subset and of each of them with one more row.
@@ -112,7 +112,7 @@ def score_refits(
     # probabilities of every class, and the prediction
     bytes_each = len(scorer.y) * (scorer.n_classes + 1) * 8
     what = f"refits of {type(classifier).__name__}"
-    return score_blocks(_score_block, shared, masks, bytes_each, what)
+    return score_blocks(_score_block, shared, masks, scorer, bytes_each, what)
 
 
 def _score_block(
@@ -120,19 +120,19 @@ def _score_block(
     X: FloatArray,
     y: IntArray,
     masks: BoolArray,
-    scorer: Scorer,
+    scorer: AnyScorer,
     weights: FloatArray | None,
     block: Block,
-) -> tuple[float, FloatArray]:
+) -> tuple[FloatArray, FloatArray]:
     """The score of a subset and (k,) scores with each of k candidates added."""
     subset, candidates = block
     rows = np.flatnonzero(masks[subset])
     w = None if weights is None else weights[rows]
     fitted = clone(forest).fit(X[rows], y[rows], sample_weight=w)
     label = only_class(y[rows], w)
-    base = score_fitted(fitted, scorer) if label is None else constant_score(scorer, label)
+    base = np.asarray(scorer(fitted)) if label is None else constant_score(scorer, label)
     if not len(candidates):
-        return base, np.empty(0)
+        return base, np.empty((0, *scorer.shape))
     grown = [np.append(rows, candidate) for candidate in candidates]
     shares = [
         chances_of_draws(forest, y[each], None if weights is None else weights[each])[-1]
@@ -215,7 +215,7 @@ def _mean_probabilities(
     rows: IntArray,
     candidates: IntArray,
     shares: list[float],
-    scorer: Scorer,
+    scorer: AnyScorer,
 ) -> FloatArray:
     """(k, n_eval, C) class probabilities of the forests of a subset with each of k candidates.
 

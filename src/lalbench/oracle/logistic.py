@@ -19,7 +19,7 @@ from lalbench.classifiers.logistic import LogisticRegression
 from lalbench.oracle.place import place_for
 
 if TYPE_CHECKING:
-    from lalbench.objectives import Scorer
+    from lalbench.objectives import AnyScorer
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -28,7 +28,7 @@ BoolArray = NDArray[np.bool_]
 APPLIES_TO = "it is for L2-penalised logistic regression, class_weight None or positive by label"
 
 
-def applies(classifier: Any, scorer: Scorer) -> bool:
+def applies(classifier: Any, scorer: AnyScorer) -> bool:
     """Whether the optimum of ``classifier`` is the one that this engine computes.
 
     That is the one of ``C · Σ s_i logloss_i + ‖w‖² / 2`` with a free intercept, or for two classes
@@ -70,7 +70,7 @@ def score_refits(
     X: FloatArray,
     y: IntArray,
     masks: BoolArray,
-    scorer: Scorer,
+    scorer: AnyScorer,
     weights: FloatArray | None,
 ) -> tuple[FloatArray, FloatArray]:
     """Scores of every annotated subset and of each of them with one more row.

@@ -15,16 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from lalbench.compute import current
 from lalbench.errors import NotConvergedError
 from lalbench.oracle.place import Place
-from lalbench.oracle.reference import constant_score
+from lalbench.oracle.reference import blank_scores, constant_score
 from lalbench.oracle.stacked_newton import Stack, minimise, start_at_prior
 
 if TYPE_CHECKING:
-    from lalbench.objectives import Scorer
+    from lalbench.objectives import AnyScorer
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -68,14 +67,14 @@ class BinaryRefits:
     X: FloatArray
     targets: FloatArray
     weights: FloatArray
-    scorer: Scorer
+    scorer: AnyScorer
     ridge: float
     intercept: bool
     place: Place
 
     def score(self, masks: BoolArray) -> tuple[FloatArray, FloatArray]:
         """(S,) scores of subsets (S, n) and (S, n) of each with one more row, NaN inside."""
-        base, after = np.empty(len(masks)), np.full(masks.shape, np.nan)
+        base, after = blank_scores(self.scorer, masks)
         heavy = masks & (self.weights > 0)
         both = (heavy & (self.targets > 0)).any(axis=1) & (heavy & (self.targets < 0)).any(axis=1)
         for subset in np.flatnonzero(~both):
@@ -242,19 +241,16 @@ class BinaryRefits:
         return self.place.get(found + theta[:, d:] if self.intercept else found)
 
     def _scores(self, decisions: FloatArray) -> FloatArray:
-        if self.scorer.needs == "predictions":
-            scores: FloatArray = self.scorer.score_decisions(decisions)
-            return scores
-        # 1 - p would lose the digits of a small p
-        found: FloatArray = self.scorer.score(np.stack([expit(-decisions), expit(decisions)], 2))
+        found: FloatArray = self.scorer.score_decisions(decisions)
         return found
 
-    def _score_one_class(self, mask: BoolArray) -> tuple[float, FloatArray]:
+    def _score_one_class(self, mask: BoolArray) -> tuple[FloatArray, FloatArray]:
         """As :meth:`score` for one subset whose rows of positive weight share a class."""
         inside = np.flatnonzero(mask)
         target = self.targets[inside[self.weights[inside] > 0][0]]
         base = constant_score(self.scorer, int(target > 0))
-        after = np.where(mask, np.nan, base)
+        after = blank_scores(self.scorer, mask[None])[1][0]
+        after[~mask] = base
         others = np.flatnonzero(~mask & (self.targets != target) & (self.weights > 0))
         for part in self._stacks(others, len(inside)):
             joined = np.column_stack([np.tile(inside, (len(part), 1)), part])

@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 from lalbench.classifiers.newton import fit_multinomial
 from lalbench.compute import current
 from lalbench.oracle.place import Place
-from lalbench.oracle.reference import constant_score
+from lalbench.oracle.reference import blank_scores, constant_score
 from lalbench.oracle.softmax_refine import Base, refine, softmax
 
 if TYPE_CHECKING:
-    from lalbench.objectives import Scorer
+    from lalbench.objectives import AnyScorer
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -57,13 +57,13 @@ class MultinomialRefits:
     X: FloatArray
     y: IntArray
     weights: FloatArray
-    scorer: Scorer
+    scorer: AnyScorer
     C: float
     place: Place
 
     def score(self, masks: BoolArray) -> tuple[FloatArray, FloatArray]:
         """(S,) scores of subsets (S, n) and (S, n) of each with one more row, NaN inside."""
-        base, after = np.empty(len(masks)), np.full(masks.shape, np.nan)
+        base, after = blank_scores(self.scorer, masks)
         for subset, mask in enumerate(masks):
             inside, outside = np.flatnonzero(mask), np.flatnonzero(~mask)
             classes = np.unique(self.y[inside[self.weights[inside] > 0]])
@@ -84,11 +84,11 @@ class MultinomialRefits:
 
     def _score_known(
         self, inside: IntArray, outside: IntArray, classes: IntArray
-    ) -> tuple[float, FloatArray]:
+    ) -> tuple[FloatArray, FloatArray]:
         """Scores of a subset of two or more classes and of candidates that bring no other."""
         W, b = self._fit(inside, classes)
-        base = float(self._scores((self.scorer.X @ W.T + b)[None], classes)[0])
-        found = np.empty(len(outside))
+        base = self._scores((self.scorer.X @ W.T + b)[None], classes)[0]
+        found = np.empty((len(outside), *self.scorer.shape))
         room = _Room.of(self, len(inside), len(classes))
         if not room.fits:
             for k, row in enumerate(outside.tolist()):
@@ -102,7 +102,7 @@ class MultinomialRefits:
         """Scores of a subset with candidates of one class that it has not."""
         first = np.append(inside, outside[0])
         W, b = self._fit(first, classes)
-        found = np.empty(len(outside))
+        found = np.empty((len(outside), *self.scorer.shape))
         found[0] = self._scores((self.scorer.X @ W.T + b)[None], classes)[0]
         room = _Room.of(self, len(first), len(classes))
         if room.fits and len(outside) > 1:
@@ -136,10 +136,10 @@ class MultinomialRefits:
         """C of the softmax."""
         return self.C / 2 if n_classes == 2 else self.C
 
-    def _score_alone(self, rows: IntArray, classes: IntArray) -> float:
+    def _score_alone(self, rows: IntArray, classes: IntArray) -> Any:
         order = np.sort(classes)
         W, b = self._fit(rows, order)
-        return float(self._scores((self.scorer.X @ W.T + b)[None], order)[0])
+        return self._scores((self.scorer.X @ W.T + b)[None], order)[0]
 
     def _scores(self, decisions: FloatArray, classes: IntArray) -> FloatArray:
         """(m,) scores of (m, n_evaluation, K) decisions."""

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lalbench.classifiers import clone, probabilities
+from lalbench.classifiers import clone
 from lalbench.errors import UserError
 from lalbench.oracle.processes import n_blocks, run_blocks
 
 if TYPE_CHECKING:
-    from lalbench.objectives import Scorer
+    from lalbench.objectives import AnyScorer
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -28,7 +28,7 @@ def score_refits(
     X: FloatArray,
     y: IntArray,
     masks: BoolArray,
-    scorer: Scorer,
+    scorer: AnyScorer,
     weights: FloatArray | None,
 ) -> tuple[FloatArray, FloatArray]:
     """Scores of every annotated subset and of each of them with one more row.
@@ -65,18 +65,23 @@ def score_refits(
     blocks = np.array_split(fits, n_blocks(len(fits)))
     what = f"refits of {type(classifier).__name__}"
     scores = np.concatenate(run_blocks(_score_fits, shared, blocks, what))
-    after = np.full(masks.shape, np.nan)
-    after[subsets, candidates] = scores[len(masks) :]
-    return scores[: len(masks)], after
+    base, after = blank_scores(scorer, masks)
+    base[:], after[subsets, candidates] = scores[: len(masks)], scores[len(masks) :]
+    return base, after
 
 
-def constant_score(scorer: Scorer, label: int) -> float:
+def blank_scores(scorer: AnyScorer, masks: BoolArray) -> tuple[FloatArray, FloatArray]:
+    """Room for the scores of (S, n) subsets and of each with one more row, these all NaN."""
+    return np.empty((len(masks), *scorer.shape)), np.full((*masks.shape, *scorer.shape), np.nan)
+
+
+def constant_score(scorer: AnyScorer, label: int) -> FloatArray:
     """The score of the classifier that always predicts ``label``, with certainty."""
     if scorer.needs == "predictions":
-        return float(scorer.score(np.full(len(scorer.y), label, dtype=np.int64)))
+        return np.asarray(scorer.score(np.full(len(scorer.y), label, dtype=np.int64)))
     certain = np.zeros((len(scorer.y), scorer.n_classes))
     certain[:, label] = 1.0
-    return float(scorer.score(certain))
+    return np.asarray(scorer.score(certain))
 
 
 def only_class(y: IntArray, weights: FloatArray | None) -> int | None:
@@ -85,24 +90,17 @@ def only_class(y: IntArray, weights: FloatArray | None) -> int | None:
     return int(heavy[0]) if heavy.size and (heavy == heavy[0]).all() else None
 
 
-def score_fitted(fitted: Any, scorer: Scorer) -> float:
-    """The score of a fitted classifier."""
-    if scorer.needs == "predictions":
-        return float(scorer.score(np.asarray(fitted.predict(scorer.X))))
-    return float(scorer.score(probabilities(fitted, scorer.X, scorer.n_classes)))
-
-
 def _score_fits(
     classifier: Any,
     X: FloatArray,
     y: IntArray,
     masks: BoolArray,
-    scorer: Scorer,
+    scorer: AnyScorer,
     weights: FloatArray | None,
     fits: IntArray,
 ) -> FloatArray:
     """(n_fits,) scores; ``fits`` holds pairs (subset, candidate or _BASE)."""
-    found = np.empty(len(fits))
+    found = np.empty((len(fits), *scorer.shape))
     for position, (subset, candidate) in enumerate(fits):
         rows = np.flatnonzero(masks[subset])
         if candidate != _BASE:
@@ -114,11 +112,11 @@ def _score_fits(
 
 
 def _score_fit(
-    classifier: Any, X: FloatArray, y: IntArray, scorer: Scorer, weights: FloatArray | None
-) -> float:
+    classifier: Any, X: FloatArray, y: IntArray, scorer: AnyScorer, weights: FloatArray | None
+) -> Any:
     label = only_class(y, weights)
     if label is not None:
         return constant_score(scorer, label)
     if weights is None:
-        return score_fitted(clone(classifier).fit(X, y), scorer)
-    return score_fitted(clone(classifier).fit(X, y, sample_weight=weights), scorer)
+        return scorer(clone(classifier).fit(X, y))
+    return scorer(clone(classifier).fit(X, y, sample_weight=weights))

@@ -21,30 +21,38 @@ from numpy.typing import NDArray
 
 from lalbench.compute import current
 from lalbench.errors import NotConvergedError
+from lalbench.objectives import Panel, Scorer, SmoothScorer
 from lalbench.oracle.place import Place, place_for
+from lalbench.oracle.reference import blank_scores
 
 if TYPE_CHECKING:
-    from lalbench.objectives import Scorer
+    from lalbench.objectives import AnyScorer
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 LabelArray = NDArray[np.int16] | NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
-APPLIES_TO = "it is for scikit-learn's SVC with a linear, poly or rbf kernel, and predictions"
+APPLIES_TO = (
+    "it is for scikit-learn's SVC with a linear, poly or rbf kernel, and objectives of predictions "
+    "or smooth ones"
+)
 
 _KERNELS = {"linear": 0, "poly": 1, "rbf": 2}  # as in svm_lanes
 
 
-def applies(classifier: Any, scorer: Scorer) -> bool:
+def applies(classifier: Any, scorer: AnyScorer) -> bool:
     """Whether this engine computes the predictions of ``classifier`` at its optimum.
 
-    That is ``sklearn.svm.SVC`` itself, no subclass, for objectives of predictions. ``tol`` does not
-    matter: the engine's refits are at the optimum.
+    That is ``sklearn.svm.SVC`` itself, no subclass, for objectives of predictions and for smooth
+    ones, whose probabilities are a sigmoid of the margins. ``tol`` does not matter: the engine's
+    refits are at the optimum.
     """
     # without scikit-learn loaded it cannot be one of its classifiers
     theirs = sys.modules.get("sklearn.svm")
-    if theirs is None or type(classifier) is not theirs.SVC or scorer.needs != "predictions":
+    if theirs is None or type(classifier) is not theirs.SVC:
+        return False
+    if scorer.needs != "predictions" and _slope(scorer) == 0:
         return False
     options = classifier.get_params()
     class_weight = options["class_weight"]
@@ -62,6 +70,16 @@ def applies(classifier: Any, scorer: Scorer) -> bool:
     )
 
 
+def _slope(scorer: AnyScorer) -> float:
+    """That of the sigmoid by which margins become probabilities, or 0.0 for none."""
+    if scorer.needs == "predictions" or isinstance(scorer, Scorer):
+        return 0.0
+    parts = scorer.scorers if isinstance(scorer, Panel) else (scorer,)
+    # SVC itself gives no probabilities for log loss and its like
+    others = [each for each in parts if not isinstance(each, SmoothScorer)]
+    return 0.0 if any(each.needs == "probabilities" for each in others) else scorer.slope
+
+
 def _is_valid(gamma: Any, degree: Any, coef0: Any) -> bool:
     """Whether ``SVC`` takes these options; where not, the reference engine shows its error."""
     if isinstance(gamma, str):
@@ -76,7 +94,7 @@ def score_refits(
     X: FloatArray,
     y: IntArray,
     masks: BoolArray,
-    scorer: Scorer,
+    scorer: AnyScorer,
     weights: FloatArray | None,
 ) -> tuple[FloatArray, FloatArray]:
     """Scores of every annotated subset and of each of them with one more row.
@@ -98,7 +116,7 @@ def score_refits(
     place = place_for(len(masks) + int((~masks).sum()))
     engine = _Engine.prepare(classifier, scorer, X.shape[1], place)
     weights = np.ones(len(y)) if weights is None else weights
-    base, after = np.empty(len(masks)), np.full(masks.shape, np.nan)
+    base, after = blank_scores(scorer, masks)
     memory = current().memory
     if engine.fits(len(y), memory):
         rows = _Rows.prepare(engine, X, y, weights, len(y))
@@ -185,6 +203,7 @@ class _Engine:
         gamma: number, or None for ``"scale"``.
         class_weight: (n_classes,) weights.
         scorer: the objective.
+        slope: of the sigmoid for probabilities, 0.0 where predictions are enough.
         place: where machines are refitted.
     """
 
@@ -192,11 +211,12 @@ class _Engine:
     C: float
     gamma: float | None
     class_weight: FloatArray
-    scorer: Scorer
+    scorer: AnyScorer
+    slope: float
     place: Place
 
     @classmethod
-    def prepare(cls, classifier: Any, scorer: Scorer, n_features: int, place: Place) -> _Engine:
+    def prepare(cls, classifier: Any, scorer: AnyScorer, n_features: int, place: Place) -> _Engine:
         """Of a classifier that :func:`applies`."""
         given = classifier.get_params()
         options = (_KERNELS[given["kernel"]], float(given["coef0"]), int(given["degree"]))
@@ -206,7 +226,8 @@ class _Engine:
         by_label = given["class_weight"] or {}
         class_weight = np.array([by_label.get(k, 1.0) for k in range(scorer.n_classes)])
         gamma = None if gamma is None else float(gamma)
-        return cls(options, float(given["C"]), gamma, class_weight, scorer, place)
+        C, slope = float(given["C"]), _slope(scorer)
+        return cls(options, C, gamma, class_weight, scorer, slope, place)
 
     def fits(self, n: int, memory: int) -> bool:
         """Whether all n rows may be prepared together."""
@@ -223,7 +244,8 @@ class _Engine:
     def _per_candidate(self, k: int) -> int:
         """Bytes of coefficients, decisions, votes and predictions of one candidate."""
         m = len(self.scorer.y)
-        return 8 * (8 * k + 3 * m) + 2 * self.scorer.n_classes * m
+        soft = 16 if self.slope else 0
+        return 8 * (8 * k + 3 * m) + (2 + soft) * self.scorer.n_classes * m
 
     def score(self, rows: _Rows, masks: BoolArray) -> tuple[FloatArray, FloatArray]:
         """(S,) scores of subsets, and (c,) with each row outside of each added.
@@ -231,8 +253,11 @@ class _Engine:
         Raises:
             NotConvergedError: an optimum was not reached.
         """
+        if self.slope:  # the compiled code on every device: the other knows predictions only
+            own, found, own_soft, found_soft = self._refit(rows, masks)
+            return self._score_soft(own_soft, own), self._score_soft(found_soft, found)
         if self.place.is_host:
-            own, found = self._refit(rows, masks)
+            own, found = self._refit(rows, masks)[:2]
         else:
             parts = [self._refit_in_torch(rows, mask) for mask in masks]
             own = np.concatenate([own for own, _ in parts])
@@ -240,11 +265,26 @@ class _Engine:
         score = self.scorer.score_decisions if self.scorer.n_classes == 2 else self.scorer.score
         return score(own), score(found)
 
-    def _refit(self, rows: _Rows, masks: BoolArray) -> tuple[LabelArray, LabelArray]:
-        """(S, m) predictions of subsets, and (c, m) with each other row of each added."""
+    def _score_soft(self, shares: FloatArray, predictions: LabelArray) -> FloatArray:
+        """Scores of (t, K, m) probabilities and (t, m) predictions."""
+        values = np.swapaxes(shares, 1, 2)
+        found = (
+            self.scorer.score(values, predictions)
+            if isinstance(self.scorer, Panel)
+            else self.scorer.score(values)
+        )
+        return np.asarray(found)
+
+    def _refit(
+        self, rows: _Rows, masks: BoolArray
+    ) -> tuple[LabelArray, LabelArray, FloatArray, FloatArray]:
+        """(S, m) predictions of subsets, and (c, m) with each other row of each added.
+
+        And (S, K, m) and (c, K, m) probabilities, where the engine has a slope.
+        """
         from lalbench.oracle.svm_refits import refit_subsets
 
-        own, found, failed = refit_subsets(
+        own, found, own_soft, found_soft, failed = refit_subsets(
             self.options,
             (rows.between, rows.itself, rows.toward, rows.beyond),
             (rows.X, rows.moments),
@@ -253,13 +293,14 @@ class _Engine:
             masks,
             -1.0 if self.gamma is None else self.gamma,
             self.scorer.n_classes,
+            self.slope,
         )
         if failed:
             raise NotConvergedError(
                 f"{failed} support vector machines did not converge; scale the "
                 'features, lower C or take engine="reference"'
             )
-        return own, found
+        return own, found, own_soft, found_soft
 
     def _refit_in_torch(self, rows: _Rows, mask: BoolArray) -> tuple[LabelArray, LabelArray]:
         """The same of one subset, on the device; what it cannot solve is compiled."""
@@ -280,7 +321,7 @@ class _Engine:
             left = outside[~known[:-1]]
             which = np.append(inside, left)
             part = rows.take(which, len(inside))
-            own, rest = self._refit(part, np.arange(len(which))[None] < len(inside))
+            own, rest = self._refit(part, np.arange(len(which))[None] < len(inside))[:2]
             found[:-1][~known[:-1]] = rest
             found[-1:] = own
         return found[-1:], found[:-1]

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from lalbench.jit import jit
 from lalbench.oracle.svm_certificate import SINGLE, reach_of, smallest
-from lalbench.oracle.svm_decisions import add_votes
+from lalbench.oracle.svm_decisions import Ballots, add_shares, add_votes, is_sure
 from lalbench.oracle.svm_nodes import (
     kernels_at,
     kernels_of,
@@ -42,8 +42,7 @@ def vote_bounded(
     nodes: FloatArray,
     errors: FloatArray,
     start: FloatArray,
-    first: NDArray[np.int16],
-    second: NDArray[np.int16],
+    ballots: Ballots,
     jobs: IntArray,
 ) -> BoolArray:
     """Adds the votes of machines whose coefficients stay on their bounds, a candidate's at 0.
@@ -53,14 +52,14 @@ def vote_bounded(
         nodes: (J,) equidistant γ, from :func:`lalbench.oracle.svm_nodes.nodes_of`.
         errors: (t,) likewise.
         start: (p,) states of the subset's machine, none of them 0.
-        first: (c + 1, m) votes for the first class, added to.
-        second: (c + 1, m) votes for the second class, likewise.
+        ballots: added to.
         jobs: (t,) lines of the machines in the votes.
 
     Returns:
         (t,) whether a machine has got its votes.
     """
     t, p, n_nodes = len(jobs), len(start), len(nodes)
+    first, second, more, less, slope = ballots
     done, order = np.zeros(t, np.bool_), np.arange(p)
     targets = targets_of(problem, order, start)
     plus, minus = _sums(targets)
@@ -79,9 +78,10 @@ def vote_bounded(
                 continue
             for c in range(p + 1, values.shape[1]):
                 values[a, c] += (low + high) / 2.0
-            if smallest(values, a, p + 1) > 2.0 * wrong:
+            if is_sure(smallest(values, a, p + 1), 2.0 * wrong, slope):
                 done[which[a]] = True
                 add_votes(values, a, p + 1, first, second, jobs[which[a]])
+                add_shares(values, a, p + 1, slope, more, less, jobs[which[a]])
     return done
 
 

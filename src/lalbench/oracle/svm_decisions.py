@@ -1,6 +1,12 @@
-"""Compiled: decisions of machines of one pair of classes, and their votes."""
+"""Compiled: decisions of machines of one pair of classes, and their votes.
+
+A vote is for the class on whose side the decision lies. Where probabilities are wanted a machine
+has shares as well: σ(slope · decision) for the first class, the rest for the second.
+"""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +17,12 @@ from lalbench.oracle.svm_lanes import kernel_values
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 Options = tuple[int, float, int]
+Ballots = tuple[NDArray[np.int16], NDArray[np.int16], FloatArray, FloatArray, float]
+"""(c + 1, m) votes for the first and for the second class; (c + 1, m) shares of both, (0, 0) for a
+slope of 0; the slope."""
+
+_WRONG = 4e-4
+"""Of log-odds: shares are then wrong by less than 1e-4, a bound that is far above what they are."""
 
 
 @jit({"contract"})
@@ -61,6 +73,31 @@ def add_votes(
         wins = decisions[a, begin + j] > 0.0
         first[line, j] += wins
         second[line, j] += not wins
+
+
+@jit(borrows=True)
+def add_shares(
+    decisions: FloatArray,
+    a: int,
+    begin: int,
+    slope: float,
+    first: FloatArray,
+    second: FloatArray,
+    line: int,
+) -> None:
+    """Shares of a machine; nothing is done for a slope of 0."""
+    if slope > 0.0:
+        for j in range(first.shape[1]):
+            odds = slope * decisions[a, begin + j]
+            # 1 - p would lose the digits of a small p
+            first[line, j] += 1.0 / (1.0 + math.exp(-odds))
+            second[line, j] += 1.0 / (1.0 + math.exp(odds))
+
+
+@jit()
+def is_sure(smallest: float, doubt: float, slope: float) -> bool:
+    """Whether decisions that may be wrong by ``doubt`` are good enough for votes and shares."""
+    return smallest > doubt and slope * doubt < _WRONG
 
 
 @jit()

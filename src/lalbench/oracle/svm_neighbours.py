@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from lalbench.jit import jit
 from lalbench.oracle.svm_certificate import doubts_of, reach_of, smallest
-from lalbench.oracle.svm_decisions import add_votes
+from lalbench.oracle.svm_decisions import Ballots, add_shares, add_votes, is_sure
 from lalbench.oracle.svm_lanes import kernel_values
 from lalbench.oracle.svm_nodes import (
     add_line,
@@ -45,8 +45,7 @@ def vote_near(
     errors: FloatArray,
     start: FloatArray,
     states: FloatArray,
-    first: NDArray[np.int16],
-    second: NDArray[np.int16],
+    ballots: Ballots,
     jobs: IntArray,
 ) -> BoolArray:
     """Adds the votes of machines near that of their subset.
@@ -57,14 +56,14 @@ def vote_near(
         errors: (t,) likewise.
         start: (p,) states of the subset's machine, or nearly; corrected.
         states: (t + 1, p + 1) out, states of the machines at the end of the iteration.
-        first: (c + 1, m) votes for the first class, added to.
-        second: (c + 1, m) votes for the second class, likewise.
+        ballots: added to.
         jobs: (t,) lines of the machines in the votes.
 
     Returns:
         (t,) whether a machine has got its votes.
     """
     t, p = len(jobs), len(start)
+    first, second, more, less, slope = ballots
     done = np.zeros(t, np.bool_)
     order, targets, kernels, tableau = _prepare(problem, nodes, start, states)
     if len(tableau[1]) == 0:
@@ -76,9 +75,10 @@ def vote_near(
         values = _decide(problem, nodes, tableau, kernels, which, k, beta)
         doubts = doubts_of(problem, which, tableau, y, k, beta, values, norms, errors, reach)
         for a in range(len(which)):
-            done[which[a]] = smallest(values, a, p + 1) > doubts[a]
+            done[which[a]] = is_sure(smallest(values, a, p + 1), doubts[a], slope)
             if done[which[a]]:
                 add_votes(values, a, p + 1, first, second, jobs[which[a]])
+                add_shares(values, a, p + 1, slope, more, less, jobs[which[a]])
     return done
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from lalbench.jit import jit
 from lalbench.oracle.svm_bounded import vote_bounded
-from lalbench.oracle.svm_decisions import add_votes, decide
+from lalbench.oracle.svm_decisions import Ballots, add_shares, add_votes, decide
 from lalbench.oracle.svm_lanes import MAX_STEPS, kernel_lanes, kernel_values, solve_lanes
 from lalbench.oracle.svm_neighbours import vote_near
 from lalbench.oracle.svm_smo import solve_one, states_near
@@ -30,8 +30,7 @@ def vote_pair(
     nodes: FloatArray,
     errors: FloatArray,
     complete: bool,
-    first: NDArray[np.int16],
-    second: NDArray[np.int16],
+    ballots: Ballots,
     jobs: IntArray,
 ) -> int:
     """Adds the votes of the machine of a pair for each of t jobs.
@@ -45,8 +44,7 @@ def vote_pair(
         nodes: (J,) of γ, from :func:`lalbench.oracle.svm_nodes.nodes_of`.
         errors: (t,) likewise.
         complete: both classes are in the subset.
-        first: (c + 1, m) votes for the first class, added to.
-        second: (c + 1, m) votes for the second class, likewise.
+        ballots: votes and shares of both classes, added to.
         jobs: (t,) lines of the jobs in the votes.
 
     Returns:
@@ -62,11 +60,12 @@ def vote_pair(
         voted, states = np.zeros(t, np.bool_), np.empty((t + 1, p + 1))
         start = _start(problem, states)
         if len(nodes) and np.all(start != 0.0):
-            voted = vote_bounded(problem, nodes, errors, start, first, second, jobs)
+            voted = vote_bounded(problem, nodes, errors, start, ballots, jobs)
         elif len(nodes):
-            voted = vote_near(problem, nodes, errors, start, states, first, second, jobs)
+            voted = vote_near(problem, nodes, errors, start, states, ballots, jobs)
         rest = np.flatnonzero(~voted)
         _solve_together(problem, rest, states, beta, bias, solved)
+    first, second, more, less, slope = ballots
     failed, own, decisions = 0, np.empty(toward.shape[1]), np.empty((1, toward.shape[1]))
     for job in rest:
         if not solved[job]:
@@ -74,6 +73,7 @@ def vote_pair(
         which = np.append(inside, place[job : job + 1])[: p + (place[job] >= 0)]
         decide(options, toward, which, beta[job], bias[job], gammas[job], own, decisions[0])
         add_votes(decisions, 0, 0, first, second, jobs[job])
+        add_shares(decisions, 0, 0, slope, more, less, jobs[job])
     return failed
 
 

@@ -36,7 +36,8 @@ def refit_subsets(
     masks: BoolArray,
     gamma: float,
     n_classes: int,
-) -> tuple[NDArray[np.int16], NDArray[np.int16], int]:
+    slope: float,
+) -> tuple[NDArray[np.int16], NDArray[np.int16], FloatArray, FloatArray, int]:
     """Predictions of the refits of S subsets.
 
     Args:
@@ -51,16 +52,18 @@ def refit_subsets(
         masks: (S, n) annotated rows.
         gamma: γ, or -1.0 for the one that depends on the features' variance ("scale").
         n_classes: K.
+        slope: of the sigmoid for probabilities, or 0.0 for none.
 
     Returns:
         (S, m) int16 predicted labels of the subsets; (c, m) with each of the other rows of each
-        added, in the order of subsets and rows; number of machines that were not solved.
+        added, in the order of subsets and rows; (S, K, m) and (c, K, m) float64 probabilities of
+        both, (0, K, 0) without; number of machines that were not solved.
     """
     m, n_failed, done = kernels[2].shape[1], 0, 0
-    own, found = (
-        np.empty((len(masks), m), np.int16),
-        np.empty((masks.size - np.sum(masks), m), np.int16),
-    )
+    n_candidates, soft = masks.size - np.sum(masks), 1 if slope > 0.0 else 0
+    own, found = np.empty((len(masks), m), np.int16), np.empty((n_candidates, m), np.int16)
+    own_soft = np.empty((soft * len(masks), n_classes, soft * m))
+    found_soft = np.empty((soft * n_candidates, n_classes, soft * m))
     for subset in range(len(masks)):
         inside, outside = np.flatnonzero(masks[subset]), np.flatnonzero(~masks[subset])
         if gamma < 0.0:
@@ -68,13 +71,20 @@ def refit_subsets(
         else:
             gammas = np.full(len(outside) + 1, gamma)
         rows = inside[bounds[inside] > 0.0]
-        votes, failed = _refit(options, kernels, y, bounds, gammas, rows, outside, n_classes)
+        votes, shares, failed = _refit(
+            options, kernels, y, bounds, gammas, rows, outside, n_classes, slope
+        )
         predictions = most_votes(votes)
+        if soft:
+            normalise(shares)
+            for label in range(n_classes):
+                own_soft[subset, label] = shares[label, -1]
+                found_soft[done : done + len(outside), label] = shares[label, :-1]
         own[subset] = predictions[-1]
         found[done : done + len(outside)] = predictions[:-1]
         done += len(outside)
         n_failed += failed
-    return own, found, n_failed
+    return own, found, own_soft, found_soft, n_failed
 
 
 @jit(inline=True)
@@ -87,10 +97,12 @@ def _refit(
     rows: IntArray,
     added: IntArray,
     n_classes: int,
-) -> tuple[NDArray[np.int16], int]:
+    slope: float,
+) -> tuple[NDArray[np.int16], FloatArray, int]:
     """(K, c + 1, m) votes with each of c rows added, last those of the subset of ``rows``.
 
-    And the number of machines that were not solved. All bounds of ``rows`` are positive.
+    And their shares, (K, 0, 0) for a slope of 0, and the number of machines that were not solved.
+    All bounds of ``rows`` are positive.
     """
     between, itself, toward, beyond = kernels
     counts = np.zeros(n_classes, np.int64)
@@ -99,10 +111,14 @@ def _refit(
     joins = np.append(bounds[added] > 0.0, False)
     labels, places = np.append(y[added], 0), np.append(added, -1)
     votes = np.zeros((n_classes, len(gammas), toward.shape[1]), np.int16)
+    soft = 1 if slope > 0.0 else 0
+    shares = np.zeros((n_classes, soft * len(gammas), soft * toward.shape[1]))
     for label in range(n_classes):
         if counts[label] == len(rows):
             for c in range(len(gammas)):
                 votes[label, c] = 1 if not joins[c] or labels[c] == label else 0
+                if soft:
+                    shares[label, c] = votes[label, c]
     n_failed = 0
     for window in windows_of(gammas):
         part = gammas[window]
@@ -123,11 +139,24 @@ def _refit(
                     np.append(np.where(own[chosen], places[window[chosen]], -1), -1),
                     np.append(part[chosen], (part.min() + part.max()) / 2), toward, beyond,
                 )  # fmt: skip
+                ballots = (votes[first], votes[second], shares[first], shares[second], slope)
                 n_failed += vote_pair(
-                    problem, nodes, errors[chosen], complete, votes[first], votes[second],
-                    window[chosen],
-                )  # fmt: skip
-    return votes, n_failed
+                    problem, nodes, errors[chosen], complete, ballots, window[chosen]
+                )
+    return votes, shares, n_failed
+
+
+@jit()
+def normalise(shares: FloatArray) -> None:
+    """Divides (K, t, m) shares by their sum over the classes."""
+    n_classes, t, m = shares.shape
+    for c in range(t):
+        for j in range(m):
+            total = 0.0
+            for label in range(n_classes):
+                total += shares[label, c, j]
+            for label in range(n_classes):
+                shares[label, c, j] /= total
 
 
 @jit()

@@ -22,7 +22,7 @@ from lalbench import codehash, files
 from lalbench.errors import CorruptFileError
 
 if TYPE_CHECKING:
-    from lalbench.objectives import Scorer
+    from lalbench.objectives import AnyScorer
 
 FloatArray = NDArray[np.float64]
 Table = tuple[FloatArray, FloatArray]
@@ -34,7 +34,7 @@ def table_file(
     engine: str,
     classifier: Any,
     arrays: tuple[NDArray[Any] | None, ...],
-    scorer: Scorer,
+    scorer: AnyScorer,
 ) -> Path | None:
     """Where the table of these inputs is kept; None for inputs that have no lasting description.
 
@@ -47,11 +47,11 @@ def table_file(
     """
     modules: set[str] = set()
     try:
-        described = [_describe(classifier, modules), _describe(scorer.objective, modules)]
+        described = [_describe(classifier, modules), _describe(scorer.description, modules)]
     except _NotDescribableError:
         return None
     code = codehash.stage_hash("lalbench.oracle", tuple(sorted(modules)))
-    points = (scorer.X, scorer.y, scorer.class_weights)
+    points = scorer.arrays
     key = files.digest(
         [engine, *described, files.array_digest(*arrays, *points), code, codehash.software_hash()]
     )
@@ -68,7 +68,8 @@ def load(path: Path) -> Table | None:
         return None
     arrays = files.read_npz(path)
     shapes = [(each.dtype.kind, each.ndim) for _, each in sorted(arrays.items())]
-    if set(arrays) != {"base_scores", "scores"} or shapes != [("f", 1), ("f", 2)]:
+    panel = [("f", 2), ("f", 3)]  # with one more axis
+    if set(arrays) != {"base_scores", "scores"} or shapes not in ([("f", 1), ("f", 2)], panel):
         raise CorruptFileError(f"{path}: no oracle table in it; delete it and run again")
     return arrays["base_scores"], arrays["scores"]
 

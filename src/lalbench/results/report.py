@@ -6,6 +6,7 @@ import base64
 import hashlib
 import os
 import platform
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,19 +55,26 @@ class Section:
         return ", ".join(design.counted(count, noun) for noun, count in every.items() if count)
 
 
-def write_report(study: Study, results_dir: Path, output: Path) -> None:
+def write_report(study: Study, results_dir: Path, output: Path, drawn: Path | None = None) -> None:
     """Writes the report of ``study``.
 
     It names the package versions and shows measured times, so it may differ between runs; its other
     tables and its figures are those of the folders ``tables`` and ``figures``. The table of times
     is also written to ``<results_dir>/timings``.
 
+    Args:
+        study: the study.
+        results_dir: its folder.
+        output: where the report is written.
+        drawn: folder with every figure of the study as SVG, as
+            :func:`lalbench.results.figures.write_figures` leaves it; without it they are drawn.
+
     Raises:
         CorruptFileError: a trial file that cannot be read or contradicts others.
         UserError: no trial of the study is there.
     """
     analysis = Analysis.of(study, results_dir)
-    files.write_text(output, _template().render(**_content(analysis)))
+    files.write_text(output, _template().render(**_content(analysis, drawn)))
     if len(analysis.records.timings):
         shown_facts.cost_table(analysis).write(results_dir / "timings")
 
@@ -84,11 +92,11 @@ def _template() -> Any:
     return environment.get_template("report.html.j2")
 
 
-def _content(analysis: Analysis) -> dict[str, Any]:
+def _content(analysis: Analysis, drawn: Path | None) -> dict[str, Any]:
     study = analysis.study
     coverage = analysis.records.coverage[["planned", "finished"]].sum()
     css, script = _beside_this("report.css"), _beside_this("report.js")
-    pictures = _pictures(analysis)
+    pictures = _pictures(analysis, drawn)
     return {
         "study": study,
         "objective": analysis.objective,
@@ -183,24 +191,40 @@ def _beside(analysis: Analysis) -> str:
     return " ".join(sentences)
 
 
-def _pictures(analysis: Analysis) -> dict[str, Picture]:
+def _pictures(analysis: Analysis, drawn: Path | None) -> dict[str, Picture]:
     found = {}
     for drawing in figures.all_figures(analysis):
-        with style.drawing():
-            figure = drawing.draw()
-        if figure is None:
+        svg = _svg(drawing, drawn)
+        if svg is None:
             continue
-        width, height = figure.get_size_inches()
+        width, height = _size(svg)
         found[drawing.name] = Picture(
             name=drawing.name,
             title=drawing.title,
             caption=drawing.caption,
             alternative=drawing.describe(),
-            source=_inlined(style.svg(figure)),
+            source=_inlined(svg),
             width=round(PIXELS * width),
             height=round(PIXELS * height),
         )
     return found
+
+
+def _svg(drawing: figures.Drawing, drawn: Path | None) -> bytes | None:
+    """A figure from the folder ``drawn``, or newly drawn; None where it has no data."""
+    if drawn is not None:
+        file = drawn / f"{drawing.name}.svg"
+        return file.read_bytes() if file.exists() else None
+    with style.drawing():
+        figure = drawing.draw()
+    return None if figure is None else style.svg(figure)
+
+
+def _size(svg: bytes) -> tuple[float, float]:
+    """Width and height in inches, from the points that the file's root element names."""
+    found = re.search(rb'<svg[^>]* width="([\d.]+)pt"[^>]* height="([\d.]+)pt"', svg)
+    assert found is not None, "no SVG of Matplotlib"
+    return float(found[1]) / 72, float(found[2]) / 72
 
 
 def _inlined(svg: bytes) -> str:

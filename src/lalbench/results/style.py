@@ -232,7 +232,10 @@ def svg(figure: Figure) -> bytes:
 
 
 def save(figure: Figure, folder: Path, name: str, style: Figures) -> None:
-    """Writes the figure in the formats of the study; the same data gives the same bytes."""
+    """Writes the figure in the formats of the study; the same data gives the same bytes.
+
+    Where things go is decided once, for the first format: that takes as long as the drawing.
+    """
     for suffix in style.formats:
         with files.atomic(folder / f"{name}.{suffix}") as path:
             if suffix == "svg":
@@ -240,3 +243,4 @@ def save(figure: Figure, folder: Path, name: str, style: Figures) -> None:
             else:
                 with drawing():
                     figure.savefig(path, format="png", dpi=style.dpi, metadata={"Software": None})
+        figure.set_layout_engine("none")

@@ -17,4 +17,5 @@ def run(study: Study, output: Path) -> None:
     """
     for part in ("tables", "figures"):
         files.check_seal(study.folder / part)
-    write_report(study, study.folder, output)
+    drawn = study.folder / "figures" if "svg" in study.figures.formats else None
+    write_report(study, study.folder, output, drawn)
