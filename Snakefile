@@ -35,8 +35,7 @@ rule all:
     default_target: True
     input:
         # Named here too, so that a lost file is made again.
-        OUTPUTS["trials"],
-        OUTPUTS["references"],
+        *OUTPUTS.values(),
         f"{FOLDER}/tables",
         f"{FOLDER}/figures",
         f"{FOLDER}/report.html",

@@ -122,7 +122,17 @@ def _load(path: Path) -> dict[str, Any]:
         found = json.loads(path.read_text())
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    if not isinstance(found, dict):
+        return {}
+    return {key: entry for key, entry in found.items() if _is_entry(entry)}
+
+
+def _is_entry(entry: Any) -> bool:
+    """Whether it was written by this class; anything else counts as not there."""
+    kinds = {"stamp": list, "imports": dict, "texts": list, "registry": bool, "code": dict}
+    return isinstance(entry, dict) and all(
+        isinstance(entry.get(name), kind | None) for name, kind in kinds.items()
+    )
 
 
 @cache

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from lalbench import earlier, jobs
+from lalbench import earlier, grid, jobs, manifests
 from lalbench.archive import checking
 from lalbench.study import parse_study
 
@@ -80,6 +80,22 @@ def test_the_plan_finds_what_every_job_made_and_its_seconds(finished: Any) -> No
     for job in every:
         assert job.output.exists()
         assert earlier.benchmark_seconds(job.benchmark) > 0
+
+
+def test_a_lost_file_of_any_kind_is_made_again(finished: Any) -> None:
+    """Also one that no job to come reads: the manifest has its hash."""
+    study = parse_study(finished.study | {"results": str(finished.results.parent)})
+    kinds = {kind: paths for kind, paths in grid.output_files(study).items() if paths}
+    assert {"data", "problems", "episodes", "strategies", "trials", "curves"} <= set(kinds)
+    lost = {finished.results / paths[0] for paths in kinds.values()}
+    before = {path: path.read_bytes() for path in lost}
+    for path in lost:
+        path.unlink()
+    finished.run("--cores", "2")
+    for path, content in before.items():
+        if "timings" not in path.parts:
+            assert path.read_bytes() == content
+    assert manifests.check(finished.results) > 10
 
 
 def test_an_archive_is_verified_and_its_study_run_again(finished: Any, tmp_path: Path) -> None:
