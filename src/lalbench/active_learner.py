@@ -294,7 +294,10 @@ class ActiveLearner:
     def _reward_scorer(
         self, reward: Labelled | None, known: Sequence[Any], weights: FloatArray, objective: Any
     ) -> objectives.Scorer | None:
-        if Need.REWARD_SET not in self.strategy.needs:
+        optional = Need.REWARD_IF_ANY in self.strategy.needs
+        if not optional and Need.REWARD_SET not in self.strategy.needs:
+            return None
+        if optional and reward is None:
             return None
         if not isinstance(reward, tuple | list) or len(reward) != 2:
             raise UserError(

@@ -32,6 +32,7 @@ NEEDS: Mapping[Need, str] = MappingProxyType(
         Need.PREDICTED_LOSSES: "losses that a head of the network predicts",
         Need.CLASSIFIER: "refits of the classifier",
         Need.REWARD_SET: "the reward set",
+        Need.REWARD_IF_ANY: "the reward set, if there is one",
         Need.LABEL_ORACLE: "hidden labels of the pool",
         Need.TEST_SET: "the test set",
         Need.LEARNED: "a learner that is trained in the trial",

@@ -18,6 +18,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from lalbench.classifiers.folds import stratified_folds
 from lalbench.errors import UserError, suggest
 
 FloatArray = NDArray[np.float64]
@@ -40,7 +41,7 @@ def _logistic_regression(n_features: int, seed: int) -> Any:
 def _svm(n_features: int, seed: int) -> Any:
     from sklearn.svm import SVC
 
-    return SVC()
+    return SVC(random_state=seed)
 
 
 def _gaussian_process(n_features: int, seed: int) -> Any:
@@ -48,7 +49,7 @@ def _gaussian_process(n_features: int, seed: int) -> Any:
     from sklearn.gaussian_process.kernels import RBF, ConstantKernel
 
     kernel = ConstantKernel(4.0) * RBF(math.sqrt(n_features))
-    return GaussianProcessClassifier(kernel, optimizer=None)
+    return GaussianProcessClassifier(kernel, optimizer=None, random_state=seed)
 
 
 def _extra_trees(n_features: int, seed: int) -> Any:
@@ -160,7 +161,7 @@ def fit_label_model(
         return LabelModel(n_classes, prior, 0.0, unknown, dict.fromkeys(makers, 0.0), {})
     order = np.argsort(keys, kind="stable") if keys is not None else np.arange(len(y))
     rows, labels = np.ascontiguousarray(X[order]), y[order]
-    folds = _folds(labels, n_folds)
+    folds = stratified_folds(labels, n_folds)
     held, trust = folds >= 0, len(y) / (len(y) + 1.0)
     trials = [_Trial.of(make, rows, labels, n_classes, folds, seed) for make in makers.values()]
     own = np.empty((len(trials), held.sum()))
@@ -180,32 +181,20 @@ def fit_label_model(
     )  # fmt: skip
 
 
+def check_name(name: str) -> None:
+    """Raises :class:`UserError` for an unknown label model."""
+    if ":" not in name and name not in _REGISTRY:
+        raise UserError("label_model", f'unknown label model "{name}"', suggest(name, _REGISTRY))
+
+
 def _maker(name: str) -> Callable[[int, int], Any]:
     """What makes an unfitted candidate from the number of features and a seed."""
     if ":" in name:
         from lalbench import classifiers
 
         return lambda n_features, seed: classifiers.get(name, seed=seed)
-    if name not in _REGISTRY:
-        raise UserError("label_model", f'unknown label model "{name}"', suggest(name, _REGISTRY))
+    check_name(name)
     return _REGISTRY[name]
-
-
-def _folds(labels: IntArray, n_folds: int) -> IntArray:
-    """(n,) fold of each row, -1 for one that is never held out; the numbers of labels mean nothing.
-
-    Rows are dealt out class by class, in their own order, so that the folds have equal shares of
-    every class and nearly equal sizes.
-    """
-    found = np.full(len(labels), -1, dtype=np.int64)
-    dealt = 0
-    classes, first = np.unique(labels, return_index=True)
-    for label in classes[np.argsort(first)]:
-        members = np.flatnonzero(labels == label)
-        if len(members) > 1:
-            found[members] = (dealt + np.arange(len(members))) % min(n_folds, len(members))
-            dealt += len(members)
-    return found
 
 
 @dataclass(frozen=True)
@@ -215,7 +204,7 @@ class _Trial:
     Attributes:
         make: makes it.
         labels: (n,) of the rows.
-        folds: (n,) as of :func:`_folds`.
+        folds: (n,) as of :func:`lalbench.classifiers.folds.stratified_folds`.
         outputs: (n, C) of :func:`_outputs`; NaN for rows that were not held out.
         gives_margins: whether they are margins.
         seed: of candidates that draw.

@@ -49,6 +49,8 @@ COLUMNS: dict[str, Mapping[str, str]] = {
         "rare_in_pool": "int64",
         "rare_in_test": "int64",
         "labels_asked": "int64",
+        # JSON: what the strategy says of its choice, such as its label model; empty if nothing.
+        "selection_details": "string",
         "label_budget": "int64",
         "engine": "string",
         "split_hash": "string",

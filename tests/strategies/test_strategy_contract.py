@@ -24,7 +24,14 @@ from lalbench.data.images import Images
 from lalbench.errors import UserError
 from lalbench.learners.lal import fit_regressor
 from lalbench.seeds import PublishedGenerator
-from lalbench.strategies.base import LabelOracle, LearningState, Need, Selection, Strategy
+from lalbench.strategies.base import (
+    READS_REWARDS,
+    LabelOracle,
+    LearningState,
+    Need,
+    Selection,
+    Strategy,
+)
 from lalbench.strategies.subsample import Subsample
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "strategies.md"
@@ -45,6 +52,7 @@ FEATURES = {
     "lal_iterative",
     "lal_warm_start",
     "neural_process",
+    "look_ahead",
     "oracle",
     "reward_oracle",
     "albl",
@@ -302,7 +310,7 @@ def only(needs: frozenset[Need], state: LearningState) -> LearningState:
     kept = {
         "classifier": needs & signals,
         "new_classifier": needs & {Need.CLASSIFIER},
-        "reward_scorer": needs & {Need.REWARD_SET},
+        "reward_scorer": needs & READS_REWARDS,
         "test_scorer": needs & {Need.TEST_SET},
         "labels": needs & {Need.LABEL_ORACLE},
     }

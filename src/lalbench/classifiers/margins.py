@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from lalbench.classifiers.folds import stratified_folds
 from lalbench.classifiers.registry import clone
 from lalbench.classifiers.signals import decision, fit, probabilities
 
@@ -59,41 +60,40 @@ def fit_slope(
     X: ArrayLike,
     y: ArrayLike,
     fit_weights: FloatArray | None = None,
-    *,
     n_folds: int = 5,
-    seed: int = 0,
 ) -> float:
     """The slope with the least log loss of held-out rows.
 
-    Margins come from stratified folds; of several classes each row counts in the pairs of its own.
+    Margins come from stratified folds (:mod:`lalbench.classifiers.folds`); of several classes each
+    row counts in the pairs of its own.
 
     Args:
         classifier: cloned, for example ``SVC``.
         X: (n, d) features.
         y: (n,) integer labels.
         fit_weights: (n_classes,) weights in training, or None.
-        n_folds: at most; a class with fewer members lowers it.
-        seed: of the folds.
+        n_folds: number of folds.
 
     Returns:
-        The slope, from e^-5 to e^7; 1.0 where some class has a single member.
+        The slope, from e^-5 to e^7; 1.0 where no pair of classes can be held out.
     """
     from scipy.optimize import minimize_scalar
-    from sklearn.model_selection import StratifiedKFold
 
     rows, labels = np.asarray(X, dtype=np.float64), np.asarray(y)
-    folds = min(n_folds, int(np.unique(labels, return_counts=True)[1].min()))
-    if folds < 2:
-        return 1.0
-    signed = []
-    splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
-    for train, held in splitter.split(rows, labels):
+    folds = stratified_folds(labels, n_folds)
+    signed = [np.empty(0)]
+    for fold in range(folds.max() + 1):
+        train, held = folds != fold, folds == fold
+        if len(np.unique(labels[train])) < 2:
+            continue
         fitted = fit(clone(classifier), rows[train], labels[train], fit_weights)
         seen = np.asarray(fitted.classes_)
         for a, b, margins in _pairs(fitted, rows[held], len(seen)):
             first, second = labels[held] == seen[a], labels[held] == seen[b]
             signed += [margins[first], -margins[second]]
     own = np.concatenate(signed)
+    if not len(own):
+        return 1.0
 
     def loss(logarithm: float) -> float:
         return float(np.logaddexp(0, -np.exp(logarithm) * own).mean())

@@ -29,7 +29,7 @@ CELL = ["dataset", "setting", "classifier", "strategy"]
 TRIAL = [*CELL, "data_seed", "seed"]
 """Columns that name a trial inside a study."""
 
-UNUSED = ("acquired", "class_recall")
+UNUSED = ("acquired", "class_recall", "selection_details")
 """Columns of ``records`` that no result is made of; they are large, so they are not kept."""
 
 PROBLEM = ["dataset", "setting", "data_seed", "seed"]

@@ -65,6 +65,7 @@ _REGISTRY: Mapping[str, str] = MappingProxyType(
         "lal_independent": "lalbench.strategies.lal:LalIndependent",
         "lal_iterative": "lalbench.strategies.lal:LalIterative",
         "lal_warm_start": "lalbench.strategies.lal:LalWarmStart",
+        "look_ahead": "lalbench.strategies.look_ahead:LookAhead",
         "oracle": "lalbench.strategies.oracle:Oracle",
         "reward_oracle": "lalbench.strategies.oracle:RewardOracle",
     }

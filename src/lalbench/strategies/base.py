@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import cached_property
@@ -41,6 +41,8 @@ class Need(Enum):
     """Refits the classifier itself (``state.new_classifier``)."""
     REWARD_SET = auto()
     """Reads the reward rows and their labels: 100 labels that other strategies do not have."""
+    REWARD_IF_ANY = auto()
+    """Reads the reward set likewise where there is one, and does without where there is none."""
     LABEL_ORACLE = auto()
     """Asks for hidden pool labels inside a step; every answer is counted."""
     TEST_SET = auto()
@@ -51,6 +53,10 @@ class Need(Enum):
     """Needs what was learned before the study, without its data (``state.learned``)."""
 
 
+READS_REWARDS = frozenset({Need.REWARD_SET, Need.REWARD_IF_ANY})
+"""Either gives a strategy the labels of the reward set."""
+
+
 @dataclass(frozen=True)
 class Selection:
     """What a strategy chose.
@@ -58,10 +64,12 @@ class Selection:
     Attributes:
         indices: (budget,) int64 distinct positions in the pool, in order of choice.
         scores: (n_pool,) float64, larger is better, before any batch effect; or None.
+        details: what else the record of the step should say, as JSON has it; or None.
     """
 
     indices: IntArray
     scores: FloatArray | None = None
+    details: Mapping[str, Any] | None = None
 
 
 class LabelOracle:
@@ -107,7 +115,8 @@ class LearningState:
         pool_ids, annotated_ids: int64 row ids of the original data set.
         step: number of the acquisition step, from 1.
         new_classifier: returns an unfitted copy of the task classifier.
-        reward_scorer: the study's objective on the reward set (``Need.REWARD_SET``), else None.
+        reward_scorer: the study's objective on the reward set (``Need.REWARD_SET``,
+            ``Need.REWARD_IF_ANY``), else None.
         objective: the study's objective, with its rare class, or None outside a study.
         test_scorer: the study's objective on the test set (``Need.TEST_SET``), else None.
         labels: hidden pool labels (``Need.LABEL_ORACLE``), else None.

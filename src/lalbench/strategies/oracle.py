@@ -15,10 +15,11 @@ from numpy.random import Generator
 from lalbench.errors import UserError
 from lalbench.strategies.base import FloatArray, IntArray, LearningState, Need, Selection
 from lalbench.strategies.options import Options
+from lalbench.strategies.smoothing import smooth_scorer
 from lalbench.strategies.ties import Ranking, Ties
 
 if TYPE_CHECKING:
-    from lalbench.objectives import Scorer
+    from lalbench.objectives import AnyScorer, Scorer
 
 
 @dataclass(frozen=True)
@@ -29,12 +30,14 @@ class _Oracle(Options):
         batch: ``top``: the largest single improvements, from one round of refits; ``greedy``: after
             each pick the rest of the pool is scored again, which costs as many rounds as picks.
         engine: what computes the refits (docs/oracle.md).
+        score: ``objective``, or ``smooth``, its companion (:mod:`lalbench.objectives.smooth`).
         ties: order among equal improvements (:data:`lalbench.strategies.ties.Ties`); ties are the
             rule, because the objective has few values.
     """
 
     batch: Literal["top", "greedy"] = "top"
     engine: Literal["auto", "logistic", "svm", "forest", "reference"] = "auto"
+    score: Literal["objective", "smooth"] = "objective"
     ties: Ties = "random"
 
     def select(self, state: LearningState, budget: int, rng: Generator) -> Selection:
@@ -43,7 +46,10 @@ class _Oracle(Options):
         Raises:
             UserError: the state lacks the scorer, the labels or the classifier.
         """
-        scorer, labels = self._scorer(state), _given(state.labels, "labels").ask_all()
+        scorer: AnyScorer = self._scorer(state)
+        if self.score == "smooth":
+            scorer = smooth_scorer(state, scorer.X, scorer.y)
+        labels = _given(state.labels, "labels").ask_all()
         ranking = Ranking.draw(self.ties, state.pool_ids, rng)
         scores = self._improvements(state, labels, scorer, [])
         if self.batch == "top":
@@ -57,7 +63,7 @@ class _Oracle(Options):
         return Selection(np.asarray(chosen, dtype=np.int64), scores)
 
     def _improvements(
-        self, state: LearningState, labels: IntArray, scorer: Scorer, chosen: list[int]
+        self, state: LearningState, labels: IntArray, scorer: AnyScorer, chosen: list[int]
     ) -> FloatArray:
         """(n_pool,) improvements with ``chosen`` among the annotated points; -inf for those."""
         from lalbench import oracle

@@ -54,7 +54,7 @@ class Subsample:
         if found.scores is not None:
             scores = np.full(state.n_pool, -np.inf)
             scores[part] = found.scores
-        return Selection(part[found.indices], scores)
+        return Selection(part[found.indices], scores, found.details)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or name == "strategy":  # not set yet: copying, unpickling

@@ -16,7 +16,14 @@ from lalbench import classifiers, compute, objectives, oracle, protocols
 from lalbench.data.images import Images
 from lalbench.objectives import Scorer, metrics
 from lalbench.seeds import PublishedGenerator, Streams
-from lalbench.strategies.base import LabelOracle, LearningState, Need, Strategy, check_needs
+from lalbench.strategies.base import (
+    READS_REWARDS,
+    LabelOracle,
+    LearningState,
+    Need,
+    Strategy,
+    check_needs,
+)
 from lalbench.trials.acquired import acquired_probabilities
 from lalbench.trials.learning import learn
 from lalbench.trials.trial import Names, Trial, check_selection, key_of
@@ -36,6 +43,7 @@ class _Choice:
     acquired: list[int] = field(default_factory=list)
     acquired_probability: list[float] = field(default_factory=list)
     labels_asked: int = 0
+    details: str = ""
     seconds_learn: float = 0.0
     seconds_select: float = 0.0
     seconds_signals: float = 0.0
@@ -126,7 +134,7 @@ class Loop:
             annotated_ids=problem.row_ids[self.annotated],
             step=step,
             new_classifier=lambda: classifiers.clone(self.classifier),
-            reward_scorer=self._reward_scorer if Need.REWARD_SET in needs else None,
+            reward_scorer=self._reward_scorer if needs & READS_REWARDS else None,
             test_scorer=self._test_scorer if Need.TEST_SET in needs else None,
             objective=self._test_scorer.objective,
             labels=self.labels,
@@ -185,6 +193,7 @@ class Loop:
             [int(row) for row in self.problem.row_ids[acquired]],
             said,
             self.labels.count if self.labels is not None else 0,
+            json.dumps(dict(selection.details), sort_keys=True) if selection.details else "",
             learned_at - started,
             seconds,
             in_signals,
@@ -193,7 +202,7 @@ class Loop:
     def _score(self, choice: _Choice) -> None:
         """Scores the fitted classifier on the test set and records the step."""
         problem, key = self.problem, key_of(self.problem, self.names, choice.step)
-        reads_rewards = Need.REWARD_SET in self.strategy.needs
+        reads_rewards = bool(self.strategy.needs & READS_REWARDS)
         y, counts = problem.y, np.bincount(problem.y[self.annotated], minlength=problem.n_classes)
         record = {
             "n_annotated": len(self.annotated),
@@ -205,6 +214,7 @@ class Loop:
             "rare_in_pool": int(np.sum(y[self.pool] == problem.rare_class)),
             "rare_in_test": int(np.sum(y[problem.test] == problem.rare_class)),
             "labels_asked": choice.labels_asked,
+            "selection_details": choice.details,
             "label_budget": len(self.annotated) + (len(problem.reward) if reads_rewards else 0),
             "engine": self._engine(),
             "split_hash": problem.split_hash,
@@ -290,7 +300,7 @@ class Loop:
     def _engine(self) -> str:
         """The oracle's engine; strategies that refit without a scorer do not use the oracle."""
         needs = self.strategy.needs
-        if Need.CLASSIFIER not in needs or not needs & {Need.REWARD_SET, Need.TEST_SET}:
+        if Need.CLASSIFIER not in needs or not needs & (READS_REWARDS | {Need.TEST_SET}):
             return ""
         return oracle.choose_engine(self.classifier, self._test_scorer)
 

@@ -60,6 +60,7 @@ def failed_trial(problem: Problem, names: Names, message: str) -> Trial:
     rest: dict[str, Any] = {name: [] for name in lists}
     rest |= {
         "labels_asked": 0,
+        "selection_details": "",
         "label_budget": 0,
         "rare_in_pool": 0,
         "rare_in_test": 0,

@@ -1,0 +1,76 @@
+"""The smooth companion of the objective, for strategies that refit the classifier."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from numpy.typing import ArrayLike
+
+from lalbench.errors import UserError
+
+if TYPE_CHECKING:
+    from lalbench.objectives import SmoothScorer
+    from lalbench.strategies.base import LearningState
+
+
+def smooth_scorer(
+    state: LearningState,
+    X: ArrayLike,
+    labels: ArrayLike,
+    *,
+    sharpness: float = 1.0,
+    slope: float | None = None,
+) -> SmoothScorer:
+    """The companion of the objective of a state.
+
+    Args:
+        state: with the objective, its class weights and the classifier.
+        X: (n, d) evaluation points.
+        labels: (n,) labels or (n, C) probabilities.
+        sharpness: as of :class:`lalbench.objectives.SmoothScorer`.
+        slope: likewise; :func:`slope_of` if absent.
+
+    Raises:
+        UserError: the state has no objective, or one without a companion.
+    """
+    from lalbench.objectives import SmoothScorer
+
+    if state.objective is None:
+        raise UserError(
+            "state.objective", "a smooth objective needs it", "build the state with objective"
+        )
+    return SmoothScorer(
+        X,
+        labels,
+        state.class_weights,
+        state.objective,
+        sharpness=sharpness,
+        slope=slope_of(state) if slope is None else slope,
+    )
+
+
+def slope_of(state: LearningState) -> float:
+    """The slope of the sigmoid for margins, fitted to the annotated set; 1.0 where none is needed.
+
+    Raises:
+        UserError: the state cannot make a classifier, and the one it has gives no probabilities.
+    """
+    if hasattr(state.classifier, "predict_proba"):
+        return 1.0
+    import numpy as np
+
+    from lalbench.classifiers.margins import fit_slope
+
+    if state.new_classifier is None:
+        raise UserError(
+            "state.new_classifier",
+            "margins need it to become probabilities",
+            "build the state with new_classifier",
+        )
+    order = np.argsort(state.annotated_ids, kind="stable")  # the folds follow the ids
+    return fit_slope(
+        state.new_classifier(),
+        state.X_annotated[order],
+        state.y_annotated[order],
+        state.fit_weights,
+    )

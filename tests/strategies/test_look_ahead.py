@@ -1,0 +1,239 @@
+"""Look-ahead against loops of scikit-learn's refits, the oracle, and what may not change it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.special import expit
+from sklearn.linear_model import LogisticRegression
+from sklearn.svm import SVC
+
+from lalbench import classifiers, label_models, strategies
+from lalbench.classifiers.margins import fit_slope
+from lalbench.errors import UserError
+from lalbench.objectives import Scorer
+from lalbench.strategies.base import LearningState, Need
+
+Make = Callable[..., LearningState]
+
+
+def rng() -> np.random.Generator:
+    return np.random.default_rng(3)
+
+
+def exact(name: str) -> Any:
+    return LogisticRegression(tol=1e-12, max_iter=10_000) if name == "logistic" else SVC(tol=1e-10)
+
+
+def with_classifier(state: LearningState, classifier: Any) -> LearningState:
+    fitted = classifiers.fit(
+        classifiers.clone(classifier), state.X_annotated, state.y_annotated, state.fit_weights
+    )
+    return replace(state, classifier=fitted, new_classifier=lambda: classifiers.clone(classifier))
+
+
+def probabilities(fitted: Any, X: np.ndarray, slope: float) -> np.ndarray:
+    if hasattr(fitted, "predict_proba"):
+        return fitted.predict_proba(X)
+    if len(fitted.classes_) == 2:
+        second = expit(slope * fitted.decision_function(X))
+        return np.column_stack([1 - second, second])
+    fitted.decision_function_shape = "ovo"
+    values, n_classes, k = fitted.decision_function(X), len(fitted.classes_), 0
+    found = np.zeros((len(X), n_classes))
+    for a in range(n_classes):
+        for b in range(a + 1, n_classes):
+            found[:, a] += expit(slope * values[:, k])
+            found[:, b] += expit(-slope * values[:, k])
+            k += 1
+    return found / k
+
+
+def value(state, classifier, rows, labels, weights, X, v, slope, sharpness):
+    """Expected weighted accuracy of the classifier fitted to the rows."""
+    fitted = classifiers.clone(classifier).fit(rows, labels, sample_weight=weights)
+    p = probabilities(fitted, X, slope) ** sharpness
+    p /= p.sum(1, keepdims=True)
+    w = state.class_weights
+    return (w * v * p).sum() / (w * v).sum()
+
+
+def by_hand(state, classifier, q, X, v, slope, sharpness=1.0, chosen=()):
+    """(n_pool,) expected improvements; ``chosen`` are annotated with every label, weighed by q."""
+    fit_weights = np.ones(state.n_classes) if state.fit_weights is None else state.fit_weights
+    rows, labels = [*state.X_annotated], [*state.y_annotated]
+    weights = [*fit_weights[state.y_annotated]]
+    for place in chosen:
+        for c in range(state.n_classes):
+            rows.append(state.X_pool[place])
+            labels.append(c)
+            weights.append(fit_weights[c] * q[place, c])
+    args = (X, v, slope, sharpness)
+    base = value(state, classifier, np.array(rows), labels, weights, *args)
+    found = np.zeros(state.n_pool)
+    for i in range(state.n_pool):
+        for c in range(state.n_classes):
+            after = value(
+                state, classifier, np.array([*rows, state.X_pool[i]]), [*labels, c],
+                [*weights, fit_weights[c]], *args,
+            )  # fmt: skip
+            found[i] += q[i, c] * (after - base)
+    return found
+
+
+def label_probabilities(state: LearningState) -> np.ndarray:
+    """Those of the default label model, rows in the order of their ids, the reward set behind."""
+    order = np.argsort(state.annotated_ids)
+    X, y = state.X_annotated[order], state.y_annotated[order]
+    if state.reward_scorer is not None:
+        X = np.concatenate([X, state.reward_scorer.X])
+        y = np.concatenate([y, state.reward_scorer.y])
+    return label_models.fit_label_model(X, y, state.n_classes).probabilities(state.X_pool)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("name", ["logistic", "svm"])
+@pytest.mark.parametrize("points", ["pool", "reward", "both"])
+def test_scores_are_those_of_a_loop_over_refits(
+    make_state: Make, n_classes: int, weighted: bool, name: str, points: str
+) -> None:
+    state = with_classifier(
+        make_state(n_pool=14, n_annotated=24, n_classes=n_classes, weighted=weighted), exact(name)
+    )
+    found = strategies.get("look_ahead", points=points, sharpness=2.0).select(state, 1, rng())
+    q = label_probabilities(state)
+    slope = 1.0
+    if name == "svm":
+        slope = fit_slope(exact(name), state.X_annotated, state.y_annotated, state.fit_weights)
+        assert found.details["slope"] == pytest.approx(slope, abs=1e-6)
+    rewards = state.reward_scorer
+    sets = {
+        "pool": [(state.X_pool, q)],
+        "reward": [(rewards.X, np.eye(n_classes)[rewards.y])],
+    }
+    sets["both"] = [*sets["pool"], *sets["reward"]]
+    expected = np.mean(
+        [by_hand(state, exact(name), q, X, v, slope, 2.0) for X, v in sets[points]], axis=0
+    )
+    np.testing.assert_allclose(found.scores, expected, atol=1e-6)
+    assert found.indices.tolist() == [int(expected.argmax())]
+    np.testing.assert_allclose(found.details["expected_labels"], q[found.indices], atol=1e-6)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_batch_is_conditioned_on_expected_labels(make_state: Make, weighted: bool) -> None:
+    state = with_classifier(
+        make_state(n_pool=10, n_annotated=20, weighted=weighted), exact("logistic")
+    )
+    found = strategies.get("look_ahead").select(state, 3, rng())
+    q, chosen = label_probabilities(state), []
+    for _ in range(3):
+        scores = by_hand(state, exact("logistic"), q, state.X_pool, q, 1.0, chosen=chosen)
+        scores[chosen] = -np.inf
+        chosen.append(int(scores.argmax()))
+    assert found.indices.tolist() == chosen
+
+
+@pytest.mark.parametrize("name", ["logistic", "svm"])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_true_labels_on_the_reward_set_rank_as_the_oracle_does(
+    make_state: Make, monkeypatch: pytest.MonkeyPatch, name: str, n_classes: int
+) -> None:
+    state = with_classifier(make_state(n_classes=n_classes), exact(name))
+    truth = np.eye(n_classes)[state.labels.ask_all()]
+    module = "lalbench.strategies.look_ahead"
+    monkeypatch.setattr(f"{module}._label_probabilities", lambda model, state: truth)
+    found = strategies.get("look_ahead", points="reward").select(state, 1, rng())
+    oracle = strategies.get("reward_oracle", score="smooth").select(state, 1, rng())
+    np.testing.assert_allclose(found.scores, oracle.scores, atol=1e-9)
+    assert found.indices.tolist() == oracle.indices.tolist()
+    hard = strategies.get("look_ahead", points="reward", sharpness="hard")
+    if name == "logistic":  # ties of votes are broken otherwise by SVC
+        plain = strategies.get("reward_oracle").select(state, 1, rng())
+        scores = hard.select(state, 1, rng()).scores
+        np.testing.assert_allclose(scores, plain.scores, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["logistic", "svm"])
+def test_order_and_names_of_what_is_annotated_change_nothing(make_state: Make, name: str) -> None:
+    state = with_classifier(make_state(n_annotated=30, weighted=False), exact(name))
+    strategy = strategies.get("look_ahead", n_points=20)
+    first = strategy.select(state, 4, rng())
+    order = np.random.default_rng(1).permutation(30)
+    mixed = replace(
+        state,
+        X_annotated=state.X_annotated[order],
+        y_annotated=state.y_annotated[order],
+        annotated_ids=state.annotated_ids[order],
+    )
+    again = strategy.select(with_classifier(mixed, exact(name)), 4, rng())
+    assert first.indices.tolist() == again.indices.tolist()
+    np.testing.assert_allclose(first.scores, again.scores, atol=1e-6)
+    rewards = state.reward_scorer
+    turned = replace(
+        state,
+        y_annotated=1 - state.y_annotated,
+        class_weights=state.class_weights[::-1].copy(),
+        reward_scorer=Scorer(rewards.X, 1 - rewards.y, rewards.class_weights[::-1].copy()),
+    )
+    other = strategy.select(with_classifier(turned, exact(name)), 4, rng())
+    assert first.indices.tolist() == other.indices.tolist()
+
+
+def test_the_reward_set_is_read_where_there_is_one(make_state: Make) -> None:
+    state = make_state()
+    strategy = strategies.get("look_ahead")
+    assert Need.REWARD_IF_ANY in strategy.needs
+    assert Need.REWARD_SET not in strategy.needs
+    alone = strategy.select(replace(state, reward_scorer=None), 1, rng())
+    with_rewards = strategy.select(state, 1, rng())
+    assert alone.details["label_model_log_loss"] != with_rewards.details["label_model_log_loss"]
+    for points in ("reward", "both"):
+        assert Need.REWARD_SET in strategies.get("look_ahead", points=points).needs
+        with pytest.raises(UserError, match="reward_scorer"):
+            strategies.get("look_ahead", points=points).select(
+                replace(state, reward_scorer=None), 1, rng()
+            )
+
+
+def test_own_probabilities_as_label_model(make_state: Make) -> None:
+    state = with_classifier(make_state(n_pool=12, weighted=False), exact("logistic"))
+    found = strategies.get("look_ahead", label_model=["classifier"]).select(state, 1, rng())
+    q = state.classifier.predict_proba(state.X_pool)
+    expected = by_hand(state, exact("logistic"), q, state.X_pool, q, 1.0)
+    np.testing.assert_allclose(found.scores, expected, atol=1e-6)
+    assert "label_model" not in found.details
+
+
+def test_some_candidates_are_looked_at(make_state: Make) -> None:
+    state = make_state(n_pool=40)
+    every = strategies.get("look_ahead").select(state, 1, rng())
+    some = strategies.get("look_ahead", n_candidates=9).select(state, 1, rng())
+    looked = np.isfinite(some.scores)
+    assert looked.sum() == 9
+    np.testing.assert_allclose(some.scores[looked], every.scores[looked], atol=1e-12)
+    assert (
+        len(set(strategies.get("look_ahead", n_candidates=2).select(state, 7, rng()).indices)) == 7
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"points": "test"}, "points"),
+        ({"sharpness": 0.0}, "sharpness"),
+        ({"sharpness": "soft"}, "sharpness"),
+        ({"n_points": 0}, "n_points"),
+        ({"label_model": ["svn"]}, "svn"),
+        ({"label_model": []}, "no candidates"),
+        ({"combine": "vote"}, "combine"),
+    ],
+)
+def test_what_cannot_be_used_is_said(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        strategies.get("look_ahead", **options)
