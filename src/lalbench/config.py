@@ -63,6 +63,10 @@ def _rows_of_test(value: Any) -> Any:
     )
 
 
+Labels = Literal["reward_apart", "all_labels"]
+"""What the labels of the reward set are for."""
+
+
 class Sizes(_Model):
     """Rows of each part of a problem; the pool is the rest, or at most ``pool`` rows."""
 
@@ -315,6 +319,11 @@ class Study(_Model):
     )
     settings: list[Annotated[SettingSpec, _SETTING]] = Field(min_length=1, max_length=MOST_ENTRIES)
     sizes: Sizes = Sizes()
+    labels: Labels = Field(
+        default="reward_apart",
+        description="reward_apart: the reward set trains learned strategies and no classifier; "
+        "all_labels: its points are annotated ones for every strategy, and there is none.",
+    )
     classifiers: list[Annotated[ClassifierSpec, _named(ClassifierSpec)]] = Field(
         min_length=1, max_length=MOST_ENTRIES
     )
@@ -383,6 +392,15 @@ class Study(_Model):
     def dataset_sizes(self, label: str) -> Sizes:
         """Sizes in force for a data set: its own, else the study's."""
         return self.dataset(label).sizes or self.sizes
+
+    def n_annotated(self, label: str) -> int:
+        """Points of a data set that are annotated at the start."""
+        sizes = self.dataset_sizes(label)
+        return sizes.annotated + (sizes.reward if self.labels == "all_labels" else 0)
+
+    def has_rewards(self, label: str) -> bool:
+        """Whether the problems of a data set have a reward set."""
+        return self.labels == "reward_apart" and self.dataset_sizes(label).reward > 0
 
     def _find(self, key: str, label: str) -> Any:
         for entry in getattr(self, key):

@@ -110,7 +110,7 @@ def _oracle(
     price = _price(study, cell, seen, strategy.engine)
     refits, seconds = 0, 0.0
     for step in range(study.steps):
-        n_annotated = study.dataset_sizes(cell.dataset).annotated + step * study.budget
+        n_annotated = study.n_annotated(cell.dataset) + step * study.budget
         left = None if pool is None else max(1, pool - step * study.budget)
         n_candidates = min(size for size in (subsample, left) if size is not None)
         refits += rounds * (1 + n_candidates)
@@ -124,7 +124,7 @@ def _neural_process(study: Study, cell: grid.Cell, strategy: NeuralProcess) -> W
     mean = sum(strategy.fractions) / len(strategy.fractions)
 
     def episodes(step: int) -> Work:
-        n = study.dataset_sizes(cell.dataset).annotated + step * study.budget
+        n = study.n_annotated(cell.dataset) + step * study.budget
         inside = round(mean * n)
         refits = strategy.n_simulations * (1 + n - inside)
         seconds = price(inside, n - inside, n_subsets=strategy.n_simulations)
@@ -148,7 +148,7 @@ def _neural_process(study: Study, cell: grid.Cell, strategy: NeuralProcess) -> W
 def _warm_start(study: Study, cell: grid.Cell, strategy: LalWarmStart) -> Works:
     """As if the annotated set held its classes in equal shares."""
     price = _price(study, cell, _counts(study, cell), "auto")
-    half = study.dataset_sizes(cell.dataset).annotated // 2
+    half = study.n_annotated(cell.dataset) // 2
     n_candidates = min(strategy.candidates, half // 2)
     refits, seconds = 0, 0.0
     for size in range(2, half - n_candidates + 1):

@@ -242,6 +242,7 @@ def stage_parameters(study: Study, stage: Stage, **labels: str) -> dict[str, Any
         "setting": _dump(study.setting(labels["setting"])),
         "protocol": study.protocol,
         "sizes": _dump(study.dataset_sizes(labels["dataset"])),
+        "labels": study.labels,
         "study_seed": study.seeds.study,
     }
     if "block" in labels:

@@ -164,14 +164,13 @@ def _check_networks(study: Study) -> None:
         strategy = strategies.resolve(spec, protocols.get(study.protocol))
         for classifier, dataset in product(study.classifiers, study.datasets):
             network = classifier.label if classifier.label in networks else ""
-            sizes = study.dataset_sizes(dataset.label)
             try:
                 strategies.check_needs(
                     strategy,
                     spec.label,
                     network=network,
-                    has_rewards=bool(sizes.reward),
-                    n_annotated=sizes.annotated,
+                    has_rewards=study.has_rewards(dataset.label),
+                    n_annotated=study.n_annotated(dataset.label),
                 )
             except UserError as error:
                 key = f"strategies[{place}]"

@@ -250,6 +250,22 @@ def test_sizes_come_from_the_call_then_the_specification(make_dataset, monkeypat
     assert seen == [["a"], ["a", "b"], []]
 
 
+@pytest.mark.parametrize("protocol", ["clean", "published"])
+def test_all_labels_annotates_the_reward_set_of_the_same_split(make_dataset, protocol):
+    options = {"data_seed": 3, "seed": 4, "protocol": protocol, "sizes": SMALL}
+    dataset = make_dataset([300, 200])
+    apart = build_problem(dataset, "imbalanced", **options)
+    every = build_problem(dataset, "imbalanced", labels="all_labels", **options)
+    assert len(apart.reward)
+    assert len(every.reward) == 0
+    joined = np.concatenate([apart.row_ids[apart.annotated], apart.row_ids[apart.reward]])
+    np.testing.assert_array_equal(every.row_ids[every.annotated], joined)
+    for part in ("pool", "test"):
+        one, other = getattr(apart, part), getattr(every, part)
+        np.testing.assert_array_equal(apart.row_ids[one], every.row_ids[other])
+    assert every.split_hash != apart.split_hash
+
+
 def test_few_rare_points_are_flagged(make_dataset):
     sizes = Sizes(test=40, reward=20, annotated=20)
     problem = build_problem(

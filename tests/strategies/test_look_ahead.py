@@ -210,6 +210,34 @@ def test_own_probabilities_as_label_model(make_state: Make) -> None:
     assert "label_model" not in found.details
 
 
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("name", ["logistic", "svm"])
+@pytest.mark.parametrize("loss", ["zero_one", "log"])
+def test_expected_error_reduction_is_a_loop_over_refits(
+    make_state: Make, n_classes: int, name: str, loss: str
+) -> None:
+    state = with_classifier(make_state(n_pool=9, n_annotated=24, n_classes=n_classes), exact(name))
+    weights, slope = state.fit_weights, 1.0
+    if name == "svm":
+        slope = fit_slope(exact(name), state.X_annotated, state.y_annotated, weights)
+    q, expected = state.probabilities, np.zeros(9)
+
+    def error(X: np.ndarray, y: np.ndarray) -> float:
+        fitted = classifiers.fit(exact(name), X, y, weights)
+        p = probabilities(fitted, state.X_pool, slope)
+        errors = 1 - p.max(1) if loss == "zero_one" else -(p * np.log(p)).sum(1)
+        return float(errors.mean())
+
+    before = error(state.X_annotated, state.y_annotated)
+    for i in range(9):
+        for c in range(n_classes):
+            X = np.concatenate([state.X_annotated, state.X_pool[[i]]])
+            expected[i] += q[i, c] * (before - error(X, np.append(state.y_annotated, c)))
+    found = strategies.get("expected_error_reduction", loss=loss).select(state, 1, rng())
+    np.testing.assert_allclose(found.scores, expected, atol=1e-6)
+    assert found.indices.tolist() == [int(expected.argmax())]
+
+
 def test_some_candidates_are_looked_at(make_state: Make) -> None:
     state = make_state(n_pool=40)
     every = strategies.get("look_ahead").select(state, 1, rng())

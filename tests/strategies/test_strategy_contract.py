@@ -52,6 +52,7 @@ FEATURES = {
     "lal_iterative",
     "lal_warm_start",
     "neural_process",
+    "expected_error_reduction",
     "look_ahead",
     "oracle",
     "reward_oracle",

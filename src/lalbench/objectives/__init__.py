@@ -5,6 +5,7 @@
 0.9091
 """
 
+from lalbench.objectives.expected_error import ExpectedErrorScorer
 from lalbench.objectives.measures import Objective
 from lalbench.objectives.metrics import metrics
 from lalbench.objectives.panel import Panel
@@ -12,11 +13,12 @@ from lalbench.objectives.registry import check_classes, class_of, get, names, wi
 from lalbench.objectives.scorer import Scorer
 from lalbench.objectives.smooth import SmoothScorer
 
-AnyScorer = Scorer | SmoothScorer | Panel
+AnyScorer = Scorer | SmoothScorer | ExpectedErrorScorer | Panel
 """What scores the refits of an oracle."""
 
 __all__ = [
     "AnyScorer",
+    "ExpectedErrorScorer",
     "Objective",
     "Panel",
     "Scorer",

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from lalbench.compute import current
 from lalbench.errors import NotConvergedError
-from lalbench.objectives import Panel, Scorer, SmoothScorer
+from lalbench.objectives import Panel, Scorer
 from lalbench.oracle.place import Place, place_for
 from lalbench.oracle.reference import blank_scores
 
@@ -72,12 +72,11 @@ def applies(classifier: Any, scorer: AnyScorer) -> bool:
 
 def _slope(scorer: AnyScorer) -> float:
     """That of the sigmoid by which margins become probabilities, or 0.0 for none."""
-    if scorer.needs == "predictions" or isinstance(scorer, Scorer):
-        return 0.0
-    parts = scorer.scorers if isinstance(scorer, Panel) else (scorer,)
     # SVC itself gives no probabilities for log loss and its like
-    others = [each for each in parts if not isinstance(each, SmoothScorer)]
-    return 0.0 if any(each.needs == "probabilities" for each in others) else scorer.slope
+    parts = scorer.scorers if isinstance(scorer, Panel) else (scorer,)
+    if any(isinstance(each, Scorer) and each.needs == "probabilities" for each in parts):
+        return 0.0
+    return 0.0 if isinstance(scorer, Scorer) or scorer.needs == "predictions" else scorer.slope
 
 
 def _is_valid(gamma: Any, degree: Any, coef0: Any) -> bool:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 
 from lalbench import protocols
-from lalbench.config import DatasetSpec, ObjectiveSpec, SettingSpec, Sizes
+from lalbench.config import DatasetSpec, Labels, ObjectiveSpec, SettingSpec, Sizes
 from lalbench.errors import UserError
 from lalbench.problems import splitting
 from lalbench.problems.problem import PARTS, Problem, assemble
@@ -39,6 +39,7 @@ def build_problem(
     protocol: str | Protocol = "clean",
     mirror: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None = None,
     sizes: Sizes | Mapping[str, Any] | None = None,
+    labels: Labels = "reward_apart",
     study_seed: int = 0,
     objective: str | ObjectiveSpec | None = None,
 ) -> Problem:
@@ -55,6 +56,8 @@ def build_problem(
         sizes: rows of each part; default: those of the specification, else 200 test, 100 reward,
             100 annotated, the rest in the pool. ``test: all`` takes the whole given test partition,
             ``reward: 0`` no reward set.
+        labels: ``all_labels`` annotates the points of the reward set: the split is that of
+            ``reward_apart``, and the reward set is empty.
         study_seed: seed of the study, part of every stream of the clean protocol.
         objective: what is to be improved; weighted accuracy by default.
 
@@ -81,6 +84,8 @@ def build_problem(
         parts = splitter.split(kept, kept_test)
     except UserError as error:
         raise error.within(f"{source.name}, {spec.name}") from None
+    if labels == "all_labels":
+        parts = parts.with_rewards_annotated()
     rows = {part: getattr(parts, part) for part in PARTS}
     fields = {
         "dataset": dataset.label if isinstance(dataset, DatasetSpec) else source.name,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -103,6 +103,11 @@ class Parts:
     pool: IntArray
     reward: IntArray
     test: IntArray
+
+    def with_rewards_annotated(self) -> Parts:
+        """The reward rows behind the annotated ones, and no reward set."""
+        annotated = np.concatenate([self.annotated, self.reward])
+        return replace(self, annotated=annotated, reward=self.reward[:0])
 
 
 class Splitter:

@@ -104,7 +104,7 @@ def _repetitions(analysis: Analysis) -> str:
 
 def _starts(analysis: Analysis) -> str:
     """``100``, or ``2 (clouds), 100 (adult)`` where data sets differ."""
-    sizes = {name: analysis.study.dataset_sizes(name).annotated for name in analysis.datasets}
+    sizes = {name: analysis.study.n_annotated(name) for name in analysis.datasets}
     if len(set(sizes.values())) == 1:
         return str(next(iter(sizes.values())))
     return _by_value({name: str(size) for name, size in sizes.items()}, "{value} ({names})")

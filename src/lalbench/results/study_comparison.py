@@ -33,7 +33,7 @@ def compare_studies(first: Analysis, second: Analysis, summary: Summary = "auac"
         common one the numbers are NaN.
 
     Raises:
-        UserError: other objectives, protocols, steps or budgets, or nothing in common.
+        UserError: other objectives, protocols, labels, steps or budgets, or nothing in common.
     """
     _check_alike(first, second)
     rows, samples = [], []
@@ -90,7 +90,7 @@ def _number(value: float, digits: int) -> str:
 
 def _check_alike(first: Analysis, second: Analysis) -> None:
     """What makes numbers of two studies comparable at all."""
-    for name in ("objective", "protocol", "steps", "budget"):
+    for name in ("objective", "protocol", "labels", "steps", "budget"):
         one, other = getattr(first.study, name), getattr(second.study, name)
         if one != other:
             raise UserError(

@@ -29,6 +29,7 @@ def run(study: Study, dataset: str, setting: str, block: str, data: Path, output
                 seed=seed,
                 protocol=study.protocol,
                 sizes=study.dataset_sizes(dataset),
+                labels=study.labels,
                 study_seed=study.seeds.study,
             )
             for data_seed, seed in grid.block(study, "cheap", block).pairs

@@ -65,6 +65,9 @@ _REGISTRY: Mapping[str, str] = MappingProxyType(
         "lal_independent": "lalbench.strategies.lal:LalIndependent",
         "lal_iterative": "lalbench.strategies.lal:LalIterative",
         "lal_warm_start": "lalbench.strategies.lal:LalWarmStart",
+        "expected_error_reduction": (
+            "lalbench.strategies.expected_error_reduction:ExpectedErrorReduction"
+        ),
         "look_ahead": "lalbench.strategies.look_ahead:LookAhead",
         "oracle": "lalbench.strategies.oracle:Oracle",
         "reward_oracle": "lalbench.strategies.oracle:RewardOracle",

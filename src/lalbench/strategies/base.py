@@ -285,7 +285,7 @@ def check_needs(
         raise UserError(
             "strategy",
             f"{title} needs a reward set, and it is empty",
-            "set sizes.reward to 2 or more, or leave the strategy out",
+            "set sizes.reward to 2 or more and labels to reward_apart, or leave the strategy out",
         )
     least = getattr(strategy, "least_annotated", 0)
     if n_annotated is not None and n_annotated < least:

@@ -9,18 +9,17 @@ docs/look-ahead.md says what each part is worth.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.random import Generator
-from pydantic import Field
 
 from lalbench import label_models
 from lalbench.errors import UserError
 from lalbench.label_models import Combine, LabelModel, fit_label_model
 from lalbench.objectives import Panel
-from lalbench.seeds import uniforms_by_id
 from lalbench.strategies.base import FloatArray, IntArray, LearningState, Need, Selection
+from lalbench.strategies.expectation import Count, expected_improvements, first_of
 from lalbench.strategies.options import Options, Positive
 from lalbench.strategies.smoothing import slope_of, smooth_scorer
 from lalbench.strategies.ties import Ranking, Ties
@@ -28,7 +27,6 @@ from lalbench.strategies.ties import Ranking, Ties
 if TYPE_CHECKING:
     from lalbench.objectives import Scorer
 
-Count = Annotated[int, Field(ge=1)]
 Points = Literal["reward", "pool", "both"]
 
 
@@ -105,13 +103,12 @@ class LookAhead(Options):
         Raises:
             UserError: the state lacks the classifier, the objective or the reward set.
         """
-        drawn = uniforms_by_id(rng, state.pool_ids)
         ranking = Ranking.draw(self.ties, state.pool_ids, rng)
+        candidates = first_of(state.pool_ids, self.n_candidates or state.n_pool, rng)
+        # the sample of evaluation points and that of candidates are drawn apart
+        sample = first_of(state.pool_ids, self.n_points, rng)
         model = self._label_model(state, rng)
         q = _label_probabilities(model, state)
-        candidates = _first(drawn, self.n_candidates or state.n_pool)
-        # the sample of evaluation points and that of candidates are drawn apart
-        sample = _first(uniforms_by_id(rng, state.pool_ids), self.n_points)
         scorer = self._scorer(state, q, sample)
         chosen: list[int] = []
         scores = first = np.full(state.n_pool, -np.inf)
@@ -120,7 +117,9 @@ class LookAhead(Options):
             if not len(left):  # a batch larger than the sub-sample
                 left = np.setdiff1d(np.arange(state.n_pool), chosen)
             scores = np.full(state.n_pool, -np.inf)
-            scores[left] = self._expected(state, q, scorer, left, np.asarray(chosen, np.int64))
+            scores[left] = expected_improvements(
+                state, q, scorer, left, np.asarray(chosen, np.int64), engine=self.engine
+            )
             first = scores if pick == 0 else first
             chosen.append(ranking.best(scores))
         found = np.asarray(chosen, dtype=np.int64)
@@ -154,45 +153,6 @@ class LookAhead(Options):
         return Panel(
             [smooth_scorer(state, X, v, sharpness=sharpness, slope=slope) for X, v in parts]
         )
-
-    def _expected(
-        self, state: LearningState, q: FloatArray, scorer: Panel, left: IntArray, chosen: IntArray
-    ) -> FloatArray:
-        """(len(left),) expected improvements, ``chosen`` annotated with expected labels."""
-        from lalbench import oracle
-
-        C = state.n_classes
-        labels = np.tile(np.arange(C), len(left))
-        known = np.tile(np.arange(C), len(chosen))
-        fit_weights = np.ones(C) if state.fit_weights is None else state.fit_weights
-        weights = None
-        if len(chosen) or state.fit_weights is not None:
-            weights = np.concatenate(
-                [
-                    fit_weights[state.y_annotated],
-                    fit_weights[known] * q[chosen].ravel(),
-                    fit_weights[labels],
-                ]
-            )
-        found = oracle.improvements(
-            _given(state.new_classifier, "new_classifier")(),
-            np.concatenate([state.X_annotated, np.repeat(state.X_pool[chosen], C, axis=0)]),
-            np.concatenate([state.y_annotated, known]),
-            np.repeat(state.X_pool[left], C, axis=0),
-            labels,
-            scorer,
-            sample_weight=weights,
-            engine=self.engine,
-        )
-        each = found.mean(axis=1).reshape(len(left), C)
-        return np.einsum("nc,nc->n", q[left], each)
-
-
-def _first(drawn: FloatArray, size: int) -> IntArray:
-    """Positions of the ``size`` smallest numbers, ascending."""
-    if size >= len(drawn):
-        return np.arange(len(drawn))
-    return np.sort(np.argpartition(drawn, size)[:size])
 
 
 def _label_probabilities(model: LabelModel | None, state: LearningState) -> FloatArray:
