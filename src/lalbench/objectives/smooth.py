@@ -21,9 +21,10 @@ from numpy.typing import ArrayLike, NDArray
 from lalbench.data.images import Images
 from lalbench.errors import UserError
 from lalbench.objectives.counts import Labels
+from lalbench.objectives.measures import CountObjective
 from lalbench.objectives.registry import get, with_rare_class
 from lalbench.objectives.scorer import blockwise, check_probabilities, check_weights, two_columns
-from lalbench.objectives.soft_counts import SoftLabels
+from lalbench.objectives.soft_counts import SoftCounts, SoftLabels
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -144,12 +145,16 @@ class SmoothScorer:
         if self.n_classes != 2:
             raise ValueError("score_decisions is for two classes")
 
+        from scipy.special import expit
+
+        counted = isinstance(self.objective, CountObjective)
+
         def evaluate(block: NDArray[Any]) -> FloatArray:
             if np.isinf(self.sharpness):
                 likely = (block > 0).astype(np.float64)
-                return self._of(np.stack([1 - likely, likely], axis=2))
+                return self._of_positive(likely)
             odds = block if self.sharpness == 1 else self.sharpness * block
-            return self._of(two_columns(odds))
+            return self._of_positive(expit(odds)) if counted else self._of(two_columns(odds))
 
         return blockwise(np.asarray(decisions), (len(self.y),), evaluate)
 
@@ -169,6 +174,13 @@ class SmoothScorer:
         powers = (probabilities / probabilities.max(axis=2, keepdims=True)) ** self.sharpness
         found: FloatArray = powers / powers.sum(axis=2, keepdims=True)
         return found
+
+    def _of_positive(self, positive: FloatArray) -> FloatArray:
+        """(m,) scores of (m, n) probabilities of class 1."""
+        if isinstance(self.objective, CountObjective):
+            counts = SoftCounts(self._labels, positive)
+            return self.objective.of_counts(counts, self.class_weights)
+        return self._of(np.stack([1 - positive, positive], axis=2))
 
     def _of(self, probabilities: FloatArray) -> FloatArray:
         return self.objective.smooth(self._labels, probabilities, self.class_weights)

@@ -54,7 +54,7 @@ class SoftCounts:
 
     Args:
         labels: of the n evaluation points.
-        probabilities: (m, n, C) float64.
+        probabilities: (m, n, C) float64, or (m, n) of class 1 of two.
     """
 
     def __init__(self, labels: SoftLabels, probabilities: FloatArray) -> None:
@@ -64,6 +64,9 @@ class SoftCounts:
     @cached_property
     def confusion(self) -> FloatArray:
         """(m, C, C) expected points by true class (axis 1) and predicted class (axis 2)."""
+        if self._probabilities.ndim == 2:
+            second = self._probabilities @ self._labels.values
+            return np.stack([self._labels.support - second, second], axis=2)
         found: FloatArray = self._labels.values.T @ self._probabilities
         return found
 

@@ -1,0 +1,143 @@
+"""One selection of ``look_ahead`` against the same strategy written with scikit-learn's refits.
+
+Run: ``python -m benchmarks.look_ahead [--sample 1000] [--rounds 5] [--million]``. Both sides choose
+one point of the pool of generated waveforms (4600 rows): label model, a refit
+per candidate and label, expected weighted accuracy on 400 pool points. The other side is the plain
+program: ``CalibratedClassifierCV`` and ``cross_val_predict`` for the label model, ``fit`` and
+``predict_proba`` (of the machine its margins) per refit; its refits are timed on a sample and
+scaled. ``--million`` measures our side on a pool of a million candidates.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from scipy.special import expit
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.gaussian_process import GaussianProcessClassifier
+from sklearn.gaussian_process.kernels import RBF, ConstantKernel
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
+from sklearn.model_selection import cross_val_predict
+from sklearn.svm import SVC
+from tabulate import tabulate
+from threadpoolctl import threadpool_limits
+
+from benchmarks.machine import header
+from lalbench import strategies, trials
+from lalbench.compute import using
+from lalbench.config import DatasetSpec
+from lalbench.problems import Problem, build_problem
+from lalbench.strategies.base import FloatArray, LearningState
+
+SETTINGS = ("balanced", "imbalanced", "imbalanced_weighted")
+CLASSIFIERS: dict[str, Any] = {"logistic_regression": LogisticRegression(), "svm": SVC()}
+N_POINTS = 400
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sample", type=int, default=1000, help="refits of the loop")
+    parser.add_argument("--rounds", type=int, default=5, help="runs of our side; the median counts")
+    parser.add_argument("--million", action="store_true", help="a pool of a million, our side")
+    given = parser.parse_args(arguments)
+    warnings.simplefilter("ignore")
+    with threadpool_limits(1), using(device="cpu"):
+        print(header(1, "scikit-learn", "numba"))
+        if given.million:
+            million()
+            return
+        rows = [measure(name, setting, given) for name in CLASSIFIERS for setting in SETTINGS]
+    print(f"waveform, d = 21; median of {given.rounds} runs of our side\n")
+    head = ["classifier", "setting", "candidates", "scikit-learn s", "ours s", "ratio"]
+    print(tabulate(rows, head, disable_numparse=True, colalign=["left", "left"] + ["right"] * 4))
+
+
+def measure(name: str, setting: str, given: argparse.Namespace) -> list[str]:
+    """One row of the table."""
+    problem = problem_of(4600, setting)
+    state = trials.first_state(problem, name, strategies.get("look_ahead"))
+    seconds = [ours(state) for _ in range(given.rounds + 1)][1:]  # the first one compiles
+    loop = theirs(state, CLASSIFIERS[name], given.sample)
+    mine = statistics.median(seconds)
+    return [name, setting, f"{state.n_pool}", f"{loop:.2f}", f"{mine:.3f}", f"{loop / mine:.0f}"]
+
+
+def problem_of(n: int, setting: str) -> Problem:
+    """Waveform, classes 0 and 2 against class 1."""
+    dataset = DatasetSpec(name="waveform_generator", options={"n": n})
+    return build_problem(dataset, setting, data_seed=0, seed=0)
+
+
+def ours(state: LearningState) -> float:
+    """Seconds of one selection."""
+    fresh = replace(state)  # nothing is computed yet
+    started = time.perf_counter()
+    strategies.get("look_ahead", n_points=N_POINTS).select(fresh, 1, np.random.default_rng(0))
+    return time.perf_counter() - started
+
+
+def theirs(state: LearningState, classifier: Any, sample: int) -> float:
+    """Seconds of the plain program, its refits scaled from a sample."""
+    started = time.perf_counter()
+    q = label_probabilities(state)
+    rng = np.random.default_rng(0)
+    points = rng.choice(state.n_pool, N_POINTS, replace=False)
+    before = time.perf_counter() - started
+    X, v, w = state.X_pool[points], q[points], state.class_weights
+    weights = np.ones(2) if state.fit_weights is None else state.fit_weights
+    candidates = rng.choice(state.n_pool, min(sample // 2, state.n_pool), replace=False)
+    started = time.perf_counter()
+    for place in candidates:
+        for label in (0, 1):
+            rows = np.vstack([state.X_annotated, state.X_pool[place]])
+            labels = np.append(state.y_annotated, label)
+            fitted = type(classifier)().fit(rows, labels, sample_weight=weights[labels])
+            if hasattr(fitted, "predict_proba"):
+                p = fitted.predict_proba(X)
+            else:
+                second = expit(3 * fitted.decision_function(X))
+                p = np.column_stack([1 - second, second])
+            (w * v * p).sum() / (w * v).sum()
+    refits = time.perf_counter() - started
+    return before + refits * state.n_pool / len(candidates)
+
+
+def label_probabilities(state: LearningState) -> FloatArray:
+    """The best of three label models by cross-validated log loss, fitted to all labels."""
+    assert state.reward_scorer is not None
+    X = np.concatenate([state.X_annotated, state.reward_scorer.X])
+    y = np.concatenate([state.y_annotated, state.reward_scorer.y])
+    kernel = ConstantKernel(4.0) * RBF(np.sqrt(X.shape[1]))
+    models = [
+        LogisticRegression(),
+        CalibratedClassifierCV(SVC(), cv=5, ensemble=False),
+        GaussianProcessClassifier(kernel, optimizer=None),
+    ]
+    losses = [
+        log_loss(y, cross_val_predict(model, X, y, cv=5, method="predict_proba"))
+        for model in models
+    ]
+    found: FloatArray = models[int(np.argmin(losses))].fit(X, y).predict_proba(state.X_pool)
+    return found
+
+
+def million() -> None:
+    """Our side on a million candidates."""
+    rows = []
+    problem = problem_of(1_501_000, "balanced")
+    for name in CLASSIFIERS:
+        state = trials.first_state(problem, name, strategies.get("look_ahead"))
+        rows.append([name, f"{state.n_pool}", f"{ours(state):.0f}"])
+    print(tabulate(rows, ["classifier", "candidates", "s"], disable_numparse=True))
+
+
+if __name__ == "__main__":
+    main()
