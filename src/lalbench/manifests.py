@@ -64,7 +64,7 @@ def check(folder: Path) -> int:
         path = folder / name
         if Path(name).is_absolute() or ".." in Path(name).parts:
             raise CorruptFileError(
-                f"{folder / NAME}: {name!r} is no name below its folder; run the study again"
+                f"{folder / NAME}: {name!r} is no name below its folder; delete it and run again"
             )
         if not os.path.isfile(path) or files.file_hash(path) != value:
             what = "is missing" if not os.path.isfile(path) else "does not have its hash"
@@ -122,8 +122,10 @@ def read(folder: Path) -> dict[str, Any]:
         if whole and isinstance(found["files"], dict):
             return dict(found)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise CorruptFileError(f"{path}: cannot be read ({error}); run the study again") from error
-    raise CorruptFileError(f"{path}: its study does not have its hash; run the study again")
+        raise CorruptFileError(
+            f"{path}: cannot be read ({error}); delete it and run again"
+        ) from error
+    raise CorruptFileError(f"{path}: its study does not have its hash; delete it and run again")
 
 
 def study_at(place: Path) -> tuple[Study, Path]:

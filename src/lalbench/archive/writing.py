@@ -66,7 +66,9 @@ def _check_results(study: Study, contents: dict[str, Content]) -> None:
     for name, value in manifests.read(study.folder)["files"].items():
         if name in contents and not _has_hash(contents[name], value):
             raise UserError(
-                str(study.folder / name), "is not what the manifest says", "run the study again"
+                str(study.folder / name),
+                "is not what the manifest says",
+                "delete it and run the study again",
             )
 
 
