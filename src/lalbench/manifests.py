@@ -68,10 +68,15 @@ def check(folder: Path) -> int:
             )
         if not os.path.isfile(path) or files.file_hash(path) != value:
             what = "is missing" if not os.path.isfile(path) else "does not have its hash"
-            part = name.partition("/")[0]
-            whole = f"the folder {folder / part}" if part in ("tables", "figures") else "it"
-            raise CorruptFileError(f"{path}: {what}; delete {whole} and run again")
+            raise CorruptFileError(f"{path}: {what}; {remedy(folder, name)}")
     return len(found)
+
+
+def remedy(folder: Path, name: str) -> str:
+    """What to do about the result ``name`` of a study if it is not what the manifest says."""
+    part = name.partition("/")[0]
+    whole = f"the folder {folder / part}" if part in ("tables", "figures") else "it"
+    return f"delete {whole} and run again"
 
 
 def uncovered(folder: Path) -> dict[str, int]:

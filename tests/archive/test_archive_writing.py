@@ -103,7 +103,9 @@ def test_metadata_describe_what_is_there(study: Study, study_file: Path) -> None
 def test_only_what_the_manifest_knows_is_archived(study: Study, study_file: Path) -> None:
     table = study.folder / "tables" / "auac.csv"
     table.write_text("something else")
-    with pytest.raises(UserError, match=r"auac\.csv: is not what the manifest says; run the study"):
+    with pytest.raises(
+        UserError, match=r"auac\.csv: is not what the manifest says; delete the folder"
+    ):
         writing.write(study, study_file, Path("out.zip"))
     table.unlink()
     with pytest.raises(UserError, match=r"auac\.csv: is not what the manifest says"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -129,3 +130,13 @@ def test_no_manifest_confirms_a_changed_table(whole: Study, harm: Callable[[Path
     harm(whole.folder)
     with pytest.raises(CorruptFileError, match="is not what was written; delete the folder"):
         manifests.content(whole)
+
+
+def test_a_damaged_manifest_is_to_be_deleted(whole: Study) -> None:
+    """Running the study again would not write it anew: Snakemake does not look inside."""
+    path = whole.folder / manifests.NAME
+    text = json.dumps(manifests.content(whole))
+    for damaged in (text[: len(text) // 2], text.replace('"random"', '"rondam"', 1)):
+        path.write_text(damaged)
+        with pytest.raises(CorruptFileError, match="delete it and run again"):
+            manifests.check(whole.folder)

@@ -68,7 +68,7 @@ def _check_results(study: Study, contents: dict[str, Content]) -> None:
             raise UserError(
                 str(study.folder / name),
                 "is not what the manifest says",
-                "delete it and run the study again",
+                manifests.remedy(study.folder, name),
             )
 
 
