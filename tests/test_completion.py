@@ -24,11 +24,14 @@ def script(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
         (["pl"], {"plan"}),
         (["re"], {"reproduction", "rerun", "references", "report"}),
         (["list", "str"], {"strategies"}),
-        (["list", ""], {"strategies", "datasets", "classifiers", "objectives", "--help"}),
+        (["list", ""], {"strategies", "datasets", "classifiers", "objectives"}),
+        (["list", "--"], {"--help"}),
         (["suggest", "--b"], {"--budget"}),
         (["suggest", "--data", "my.csv", "--ta"], {"--target"}),
         (["rerun", "--co"], {"--cores"}),
         (["plan", "stud"], set()),
+        (["plan", ""], set()),  # a file
+        (["suggest", "--data", ""], set()),
         (["nothing", ""], set()),
     ],
 )

@@ -30,7 +30,9 @@ def study(results: Path, **changes: Any) -> Study:
     return parse_study(content | changes)
 
 
-def finish(made: Study, job: tuple[grid.Cell, grid.Block], failed: int = 0) -> None:
+def finish(
+    made: Study, job: tuple[grid.Cell, grid.Block], failed: int = 0, made_from: str | None = None
+) -> None:
     """Writes the records of a job whose first ``failed`` trials failed."""
     cell, block = job
     rows = [
@@ -39,7 +41,8 @@ def finish(made: Study, job: tuple[grid.Cell, grid.Block], failed: int = 0) -> N
         for place, (data_seed, seed) in enumerate(block.pairs)
         for step in (0, 1, 2)
     ]
-    records.write(plan.job_file(made, cell, block), "records", rows)
+    about = None if made_from is None else {"lalbench": made_from}
+    records.write(plan.job_file(made, cell, block), "records", rows, about)
 
 
 def test_nothing_is_done_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,6 +80,18 @@ def test_trials_in_finished_and_running_jobs(
     old = time.time() - 2 * status.RECENT
     os.utime(logs / cell.path / f"block-{block.id}.log", (old, old))
     assert "1 of 4 jobs, 3 of 6 trials" in status.describe(made)
+
+
+def test_trials_of_another_study_file_are_not_those_of_this_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = study(tmp_path / "results")
+    first, second, *_ = grid.jobs(made)
+    finish(made, first)
+    finish(made, second, made_from="another study")
+    text = status.describe(made)
+    assert "trials: 1 of 4 jobs, 2 of 6 trials (made otherwise, to be run again: 1)\n" in text
 
 
 def test_all_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

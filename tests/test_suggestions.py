@@ -226,6 +226,11 @@ def test_a_line_is_never_glued_to_an_unfinished_one(
         ({"label": ["yes"] * 3 + [""] * 57}, [], "all labelled rows are 'yes'"),
         ({"label": [0.5, 1.5] + [None] * 58}, [], "0.5 in data row 1 is no class label"),
         ({"a": "red"}, [], "'red' in data row 1 is no number"),
+        ({"a": "red"}, [], "or leave the column out with --leave-out"),
+        ({}, ["--class-weight", "yes"], '--class-weight: cannot use "yes"; write NAME=VALUE'),
+        ({}, ["--class-weight", "yes=1", "--class-weight", "yes=2"], '"yes" stands twice'),
+        ({}, ["--strategy", "x"], '--strategy: unknown strategy "x"'),
+        ({}, ["--option", "ties=x"], '--option ties: cannot use "x"'),
         ({"a": np.nan}, [], "60 values missing"),
         ({"a": 1e308}, [], 'column "a": 1e+308 in data row 1 is too large to be squared; rescale'),
     ],
@@ -255,7 +260,21 @@ def test_files_that_are_no_tables(
     elif name == "my.txt":
         (tmp_path / name).write_text("a,label\n1,x\n")
     assert main(["suggest", "--data", str(tmp_path / name), "--target", "label"]) == 2
-    assert capsys.readouterr().err.count("\n") == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "the key format" not in error
+
+
+def test_fewer_rows_than_wanted_and_no_scores(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = written(tmp_path, frame())
+    n_pool = int(frame()["label"].isna().sum() + (frame()["label"] == "").sum())
+    words = ["--data", str(path), "--target", "label", "--leave-out", "id"]
+    assert main(["suggest", *words, "--strategy", "random", "--budget", "1000"]) == 0
+    text = capsys.readouterr().out
+    assert f"all {n_pool} rows without a label, fewer than --budget 1000" in text
+    assert "nan" not in text
 
 
 def test_no_file_is_written_over_another(
@@ -264,7 +283,7 @@ def test_no_file_is_written_over_another(
     path = written(tmp_path, frame())
     before = path.read_bytes()
     words = ["suggest", "--data", str(path), "--target", "label", "--leave-out", "id"]
-    for key in ("--output", "--log"):
+    for key in ("--output", "--log", "--learned"):
         assert main([*words, key, str(path)]) == 2
         assert f"{path} is what --data names; name another file" in capsys.readouterr().err
     out = str(tmp_path / "out.csv")

@@ -48,7 +48,7 @@ def read(path: str | os.PathLike[str]) -> Any:
             raise UserError("", f"has more than {LARGEST_FILE} bytes", "name a YAML file")
         text = place.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise UserError("", "no such study file", "check the path after --config study=") from None
+        raise UserError("", "no such study file", "correct the path") from None
     except (OSError, UnicodeDecodeError) as error:
         raise UserError("", f"cannot be read ({error})", "make it a readable UTF-8 file") from None
     return parse(text)

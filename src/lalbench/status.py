@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lalbench import grid, plan
+from lalbench import grid, jobs, plan, workload
 from lalbench.config import Study
 
 LOCKS = Path(".snakemake", "locks")
@@ -40,7 +40,11 @@ def describe(study: Study) -> str:
     for kind, name in _STAGES.items():
         if found[kind]:
             done = sum((study.folder / path).exists() for path in found[kind])
-            more = _trials(study) if kind == "trials" else ""
+            more = ""
+            if kind == "trials":
+                others = _made_otherwise(study)
+                done -= len(others)
+                more = _trials(study, others)
             lines.append(f"{name}: {done} of {len(found[kind])} jobs{more}")
     lines.append(_last_stages(study))
     newest = _newest(study)
@@ -55,12 +59,25 @@ def _scheduler() -> str:
     return "no scheduler runs in the current folder"
 
 
-def _trials(study: Study) -> str:
-    """Trials in finished and in running jobs, and how many of them failed."""
+def _made_otherwise(study: Study) -> set[Path]:
+    """Trials that are there, but not those of this study with this code and software."""
+    made = (job for job in jobs.every(study) if job.stage == "trials" and job.output.exists())
+    return {job.output for job in made if not workload.is_done(study, job)}
+
+
+def _trials(study: Study, others: set[Path]) -> str:
+    """Trials in finished and in running jobs, and how many of them failed.
+
+    Args:
+        study: the study.
+        others: records that count for nothing.
+    """
     finished = failed = running = total = 0
     for cell, block in grid.jobs(study):
         total += len(block.pairs)
         path = plan.job_file(study, cell, block)
+        if path in others:
+            continue
         if path.exists():
             finished += len(block.pairs)
             failed += _failures(path)
@@ -69,7 +86,10 @@ def _trials(study: Study) -> str:
                 study.folder / "logs" / "trials" / cell.path / f"block-{block.id}.log"
             )
     text = f", {finished + running:,} of {total:,} trials"
-    return text + (f", {failed:,} of them failed" if failed else "")
+    text += f", {failed:,} of them failed" if failed else ""
+    if others:
+        text += f" (made otherwise, to be run again: {len(others):,})"
+    return text
 
 
 def _failures(path: Path) -> int:

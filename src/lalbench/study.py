@@ -19,6 +19,27 @@ from lalbench.config import DatasetSpec, Study
 from lalbench.errors import UserError, suggest
 from lalbench.safe_names import results_folder
 
+_KEYS = "write keys with values, as docs/study.md does"
+_REMEDIES = {
+    "int": "write a whole number",
+    "float": "write a number, one with an exponent as 1.0e-9",
+    "finite_number": "write a finite number",
+    "bool": "write true or false",
+    "string": "write text, a number in quotes",
+    "list": "write a list: [one, another]",
+    "tuple": "write a list: [one, another]",
+    "dict": _KEYS,
+    "model": _KEYS,
+    "greater_than_equal": "use {ge} or more",
+    "greater_than": "use more than {gt}",
+    "less_than_equal": "use {le} or less",
+    "less_than": "use less than {lt}",
+    "too_short": "write at least {min_length}",
+    "too_long": "write at most {max_length}",
+}
+"""What to do, by the beginning of the kind of a complaint of the typed model, and its limits."""
+_ENTRIES = {*DatasetSpec.model_fields, "class", "function", "subsample"}
+"""Keys of an entry of a study; what else a message begins with is no part of the study file."""
 _SHORT = Repr()
 _SHORT.maxlevel, _SHORT.maxlist, _SHORT.maxtuple, _SHORT.maxdict = 4, 20, 20, 20
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 60
@@ -195,7 +216,9 @@ def _at(key: str, build: Callable[[], Any]) -> None:
         build()
     except UserError as error:
         inner = error.key.removeprefix(key.split("[")[0]).lstrip(".: ")
-        raise UserError(f"{key}.{inner}" if inner else key, error.problem, error.remedy) from None
+        own = inner.replace("[", ".").partition(".")[0] in _ENTRIES
+        place = f"{key}.{inner}" if own else f"{key}: {inner}" if inner else key
+        raise UserError(place, error.problem, error.remedy) from None
 
 
 def _first_error(error: ValidationError, content: Any) -> UserError:
@@ -214,11 +237,14 @@ def _first_error(error: ValidationError, content: Any) -> UserError:
         return UserError(key, "is missing", "add it to the study file")
     if kind == "value_error":
         problem, _, remedy = str(limits["error"]).partition("; ")
-        shown = f"{_show(value)} {problem}" if isinstance(value, str | int | float) else problem
+        named = not isinstance(value, str | int | float) or _show(value) in problem
+        shown = problem if named else f"{_show(value)} {problem}"
         return UserError(key, shown, remedy or "correct it")
     if kind == "literal_error":
         return UserError(key, f"{_show(value)} is no choice", f"use {limits['expected']}")
-    return UserError(key, f"{_show(value)} does not fit", _lower(found["msg"]))
+    wanted = next((_REMEDIES[part] for part in _REMEDIES if kind.startswith(part)), None)
+    advice = _lower(found["msg"]) if wanted is None else wanted.format_map(limits)
+    return UserError(key, f"{_show(value)} does not fit", advice)
 
 
 def _is_branch(part: Any) -> bool:
@@ -255,7 +281,8 @@ def _follow(node: Any, schema: Any) -> Any:
 
 def _show(value: Any) -> str:
     # what would break the line, or hide in it, is escaped
-    text = json.dumps(value, ensure_ascii=False) if isinstance(value, str) else _SHORT.repr(value)
+    plain = value is None or isinstance(value, str | bool)
+    text = json.dumps(value, ensure_ascii=False) if plain else _SHORT.repr(value)
     return text if len(text) <= 60 else text[:57] + "…"
 
 

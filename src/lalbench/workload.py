@@ -82,7 +82,7 @@ def rows(study: Study) -> list[Row]:
     every = list(jobs.every(study))
     pretrained = _pretraining_rows(study)
     before = [job for job in every if job.stage not in jobs.RESULTS]
-    left = [job for job in before if not _is_done(study, job)]
+    left = [job for job in before if not is_done(study, job)]
     waiting = bool(left) or any(row.jobs > row.done for row in pretrained)
     # tables, figures, report and manifest are made again after anything else
     left += [job for job in every[len(before) :] if waiting or not job.output.exists()]
@@ -110,8 +110,12 @@ def _count_job(row: Row, job: Job, kept: int | None) -> None:
         row.cached += len(job.pairs) if kept is None else kept
 
 
-def _is_done(study: Study, job: Job) -> bool:
-    """Whether the output of a job is there; of trials, whether they are those of the study."""
+def is_done(study: Study, job: Job) -> bool:
+    """Whether the output of a job is there; of trials, whether they are those of the study.
+
+    Raises:
+        CorruptFileError: trials that cannot be read.
+    """
     if job.stage != "trials" or not job.output.exists():
         return job.output.exists()
     from lalbench import provenance

@@ -183,6 +183,21 @@ def test_bad_study_ends_in_one_sentence(copy: Any) -> None:
     assert lines == [f"lalbench: config.yaml: {sentence}"]
 
 
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ("studdy=mine.yaml", '--config: unknown key "studdy"; did you mean "study"?'),
+        ("study=", "--config: study= is empty; name a study file: study=PATH"),
+    ],
+)
+def test_misspelt_config_does_not_run_the_default_study(
+    copy: Any, given: str, sentence: str
+) -> None:
+    _, messages = copy.run("--dry-run", "--config", given, code=1)
+    lines = [line for line in messages.splitlines() if line and "profile" not in line]
+    assert lines == [f"lalbench: {sentence}"]
+
+
 def test_named_study_and_results_folder(copy: Any) -> None:
     (copy.folder / "mine.yaml").write_text(yaml.safe_dump(copy.study | {"study": "mine"}))
     output, _ = copy.run("--summary", "--config", "study=mine.yaml", "results=elsewhere")

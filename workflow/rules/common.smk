@@ -18,7 +18,7 @@ for name, place in (
     environment[name] = os.pathsep.join(filter(None, [place, environment.get(name)]))
 
 from lalbench import codehash, files, grid, network_cost, plan, pretraining
-from lalbench.errors import LalbenchError
+from lalbench.errors import LalbenchError, UserError, suggest
 from lalbench.study import load_study, with_results
 
 CELL = "{dataset}/{setting}/{classifier}/{strategy}/block-{block}"
@@ -29,6 +29,13 @@ def read_study():
     """The validated study; one sentence and an end where it is not valid."""
     path = str(config.get("study", "config.yaml"))
     try:
+        for key in config:
+            # A misspelt key would run the default study.
+            if key not in ("study", "results"):
+                remedy = suggest(key, ["study", "results"])
+                raise UserError("--config", f'unknown key "{key}"', remedy)
+        if config.get("study", "config.yaml") in (None, ""):
+            raise UserError("--config", "study= is empty", "name a study file: study=PATH")
         # Names were checked when the main process planned this job.
         study = load_study(path, check_names=workflow.is_main_process)
         return path, with_results(study, RESULTS)

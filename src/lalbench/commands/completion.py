@@ -18,13 +18,17 @@ _lalbench() {{
         COMPREPLY=($(compgen -W "{commands}" -- "$word"))
         return
     fi
+    local choices=() options=()
     case ${{COMP_WORDS[1]}} in
 {cases}
     esac
+    # Options are offered where one was begun, so that all else is completed as a file.
+    [[ $word == -* ]] && choices=("${{options[@]}}")
+    COMPREPLY=($(compgen -W "${{choices[*]}}" -- "$word"))
 }}
 complete -o default -F _lalbench lalbench
 """
-_CASE = '        {name}) COMPREPLY=($(compgen -W "{words}" -- "$word")) ;;'
+_CASE = "        {name}) choices=({choices}) options=({options}) ;;"
 _ZSH = "autoload -U +X bashcompinit && bashcompinit\n"
 
 
@@ -44,7 +48,10 @@ def _completion(options: argparse.Namespace) -> None:
 def script(parser: argparse.ArgumentParser) -> str:
     """A function of bash that knows all commands; files are completed where nothing else fits."""
     subs = _subparsers(parser)
-    cases = [_CASE.format(name=name, words=" ".join(_words(sub))) for name, sub in subs.items()]
+    cases = [
+        _CASE.format(name=name, choices=" ".join(_choices(sub)), options=" ".join(_options(sub)))
+        for name, sub in subs.items()
+    ]
     return _BASH.format(commands=" ".join(subs), cases="\n".join(cases))
 
 
@@ -53,12 +60,15 @@ def _subparsers(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentP
     return dict(found.choices)
 
 
-def _words(sub: argparse.ArgumentParser) -> Sequence[str]:
-    """Choices of positional arguments, then options."""
-    choices = [
+def _choices(sub: argparse.ArgumentParser) -> Sequence[str]:
+    """Choices of positional arguments."""
+    return [
         str(choice)
         for action in sub._actions
         if not action.option_strings and action.choices is not None
         for choice in action.choices
     ]
-    return choices + [action.option_strings[-1] for action in sub._actions if action.option_strings]
+
+
+def _options(sub: argparse.ArgumentParser) -> Sequence[str]:
+    return [action.option_strings[-1] for action in sub._actions if action.option_strings]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,29 @@ if TYPE_CHECKING:
 
 _SHOWN = 20
 """Rows that are printed; a file has them all."""
+_OPTIONS = {
+    "path": "--data",
+    "target": "--target",
+    "name": "--strategy",
+    "budget": "--budget",
+    "seed": "--seed",
+    "reward": "--reward",
+    "leave-out": "--leave-out",
+    "learned": "--learned",
+    "options": "--option",
+    "class_weights": "--class-weight",
+}
+"""Options by the keys of studies, which messages name."""
+_REMEDIES = (
+    ("or remove the column", "or leave the column out with --leave-out"),
+    (
+        "use a .csv, .parquet or .npz file, or say which it is with the key format",
+        "name a .csv or .parquet file",
+    ),
+    ("a folder of images needs the key format: images", "name a .csv or .parquet file"),
+    ("check the file and the key format", "check the file"),
+)
+"""What studies can do, and tables in its place."""
 
 
 def add(commands: Commands) -> None:
@@ -64,11 +88,23 @@ def add(commands: Commands) -> None:
     sub.add_argument(
         "--learned", type=Path, help="file that keeps what a strategy learns on synthetic data"
     )
-    sub.add_argument("--output", type=Path, help="CSV file for the rows; default: they are printed")
+    sub.add_argument("--output", type=Path, help="CSV file for the rows, with all columns")
     sub.add_argument("--log", type=Path, help="history: one line of JSON is added to it")
 
 
 def _suggest(options: argparse.Namespace) -> None:
+    try:
+        _answer(options)
+    except UserError as error:
+        key, dot, rest = error.key.partition(".")
+        key = f"{_OPTIONS[key]}{dot and ' '}{rest}" if key in _OPTIONS else error.key
+        remedy = error.remedy
+        for of_studies, here in _REMEDIES:
+            remedy = remedy.replace(of_studies, here)
+        raise UserError(key, error.problem, remedy) from None
+
+
+def _answer(options: argparse.Namespace) -> None:
     from lalbench import files, suggestions
 
     _check_places(options)
@@ -79,9 +115,9 @@ def _suggest(options: argparse.Namespace) -> None:
         classifier=options.classifier,
         objective=options.objective,
         budget=options.budget,
-        options=dict(map(_option, options.option)),
-        objective_options=dict(map(_option, options.objective_option)),
-        class_weights=dict(map(_option, options.class_weight)) or None,
+        options=_pairs("--option", options.option),
+        objective_options=_pairs("--objective-option", options.objective_option),
+        class_weights=_pairs("--class-weight", options.class_weight) or None,
         leave_out=options.leave_out,
         reward=options.reward,
         seed=options.seed,
@@ -94,26 +130,39 @@ def _suggest(options: argparse.Namespace) -> None:
     if options.log is not None:
         suggestions.keep(options.log, answer.summary)
     print(_listed(answer.rows))
+    if len(answer.rows) < options.budget:
+        print(f"all {len(answer.rows)} rows without a label, fewer than --budget {options.budget}")
     if options.output is not None:
         print(f"{options.output}: {len(answer.rows)} rows")
 
 
 def _check_places(options: argparse.Namespace) -> None:
     """No file is written over another that the command reads or writes."""
-    places = {"data": options.data, "learned": options.learned}
-    for key in ("output", "log"):
+    places = {"data": options.data}
+    for key in ("learned", "output", "log"):
         place = getattr(options, key)
         if place is None:
             continue
         for other, known in places.items():
             if known is not None and place.resolve() == known.resolve():
-                raise UserError(key, f"{place} is what --{other} names", "name another file")
+                raise UserError(f"--{key}", f"{place} is what --{other} names", "name another file")
         if place.is_dir():
-            raise UserError(key, f"{place} is a folder", "name a file")
+            raise UserError(f"--{key}", f"{place} is a folder", "name a file")
         places[key] = place
 
 
-def _option(text: str) -> tuple[str, Any]:
+def _pairs(option: str, texts: Sequence[str]) -> dict[str, Any]:
+    """Values of an option by their names, each given once."""
+    found: dict[str, Any] = {}
+    for text in texts:
+        name, value = _pair(option, text)
+        if name in found:
+            raise UserError(option, f'"{name}" stands twice', "give it once")
+        found[name] = value
+    return found
+
+
+def _pair(option: str, text: str) -> tuple[str, Any]:
     """A name and its value, read as YAML."""
     from lalbench import plain_yaml
 
@@ -126,7 +175,7 @@ def _option(text: str) -> tuple[str, Any]:
             pass
         else:
             return name, found
-    raise UserError("option", f'cannot use "{text}"', "write NAME=VALUE")
+    raise UserError(option, f'cannot use "{text}"', "write NAME=VALUE")
 
 
 def _listed(rows: pd.DataFrame) -> str:
@@ -134,6 +183,7 @@ def _listed(rows: pd.DataFrame) -> str:
     from tabulate import tabulate
 
     shown = rows.iloc[:_SHOWN, :3]
-    text = tabulate(shown.values.tolist(), list(shown.columns), floatfmt=("", ".4g", ""))
+    cells = shown.astype(object).where(shown.notna(), None).values.tolist()  # no score
+    text = tabulate(cells, list(shown.columns), floatfmt=("", ".4g", ""), missingval="–")
     left = len(rows) - len(shown)
     return f"{text}\nand {left} more" if left else text

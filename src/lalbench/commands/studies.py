@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from lalbench.commands.shared import add_command, add_study_command, study_of
 from lalbench.config import Study
+from lalbench.errors import UserError
 
 if TYPE_CHECKING:
     from lalbench.commands.shared import Commands
@@ -79,6 +80,8 @@ def _compare(options: argparse.Namespace) -> None:
     from lalbench.results import study_comparison
     from lalbench.results.analysis import Analysis, Summary
 
+    if options.output is not None and options.output.is_dir():
+        raise UserError("--output", f"{options.output} is a folder", "name a file")
     both = (manifests.study_at(place) for place in (options.first, options.second))
     first, second = (Analysis.of(study, folder) for study, folder in both)
     summary: Summary = "final" if options.final else "auac"

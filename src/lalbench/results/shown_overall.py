@@ -78,8 +78,9 @@ def across_table(analysis: Analysis) -> Table:
     caption = (
         "Over (data set, setting) units, bounds apart. Friedman: p that all strategies are the "
         "same. First: who leads by mean rank; tie: nobody leads in 95 % of the resamples of the "
-        "units. τ: Kendall's correlation of the ranking with the resampled ones (mean, 95 % "
-        "range), and with the ranking by the AUAC of another metric."
+        f"units, or there are fewer than {overall.LEAST_UNITS} units. τ: Kendall's correlation of "
+        "the ranking with the resampled ones (mean, 95 % range), and with the ranking by the AUAC "
+        "of another metric."
     )
     block = Block("", pd.DataFrame(rows))
     return Table("across_data_sets", "Over all data sets, and how firm", caption, data, [block])
