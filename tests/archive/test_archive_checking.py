@@ -72,6 +72,15 @@ def test_what_was_changed_is_named(
         checking.verify(changed(archive, change))
 
 
+@pytest.mark.parametrize("change", [lambda c: c + b"zz", lambda c: b"zz" + c])
+def test_nothing_is_added_around_an_archive(
+    archive: Path, change: Callable[[bytes], bytes]
+) -> None:
+    archive.write_bytes(change(archive.read_bytes()))
+    with pytest.raises(CorruptFileError, match="bytes were added before or behind it"):
+        checking.verify(archive)
+
+
 def test_the_manifest_is_checked_too(archive: Path) -> None:
     """Hashes that were made to fit do not help: the manifest knows the results."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import stat
 import zipfile
 from collections import Counter
@@ -20,6 +21,10 @@ LARGEST_TEXT = 64 * 2**20
 """Bytes of a member that is read as a whole."""
 LARGEST_RATIO = 2000
 """Bytes that a member may be larger than in the archive; deflate can do 1032."""
+
+
+_END = b"PK\x05\x06" + bytes(18)
+"""The last record of a zip file without a comment, but for the numbers in it."""
 
 
 class Archive:
@@ -43,6 +48,7 @@ class Archive:
             self._check_name(info)
         if sum(info.compress_size for info in self._infos.values()) > path.stat().st_size:
             raise self.damaged("members overlap")
+        self._check_ends()
 
     @property
     def names(self) -> list[str]:
@@ -86,6 +92,15 @@ class Archive:
                     yield block
         except Exception as error:  # zipfile, zlib and struct each raise their own kinds
             raise self.damaged(f"{name} cannot be read ({error})") from error
+
+    def _check_ends(self) -> None:
+        """Nothing stands before the first member or behind the record that ends a zip file."""
+        with self.path.open("rb") as file:
+            file.seek(-len(_END), os.SEEK_END)
+            ends = file.read()
+        starts = min((info.header_offset for info in self._infos.values()), default=0)
+        if starts or ends[:4] != _END[:4] or ends[-2:] != _END[-2:]:
+            raise self.damaged("bytes were added before or behind it")
 
     def _check_name(self, info: zipfile.ZipInfo) -> None:
         parts = PurePosixPath(info.filename).parts
