@@ -95,6 +95,8 @@ rule report:
     input:
         f"{FOLDER}/tables",
         f"{FOLDER}/figures",
+        OUTPUTS["data"],
+        OUTPUTS["problems"],
         OUTPUTS["timings"],
         REGRESSORS,
     output:

@@ -18,6 +18,7 @@ from lalbench.config import Study
 from lalbench.results import design, figures, shown_facts, style, tables
 from lalbench.results.analysis import Analysis
 from lalbench.results.cautions import cautions
+from lalbench.results.class_names import class_rows
 from lalbench.results.findings import findings
 from lalbench.results.render import Table
 
@@ -74,7 +75,7 @@ def write_report(study: Study, results_dir: Path, output: Path, drawn: Path | No
         UserError: no trial of the study is there.
     """
     analysis = Analysis.of(study, results_dir)
-    files.write_text(output, _template().render(**_content(analysis, drawn)))
+    files.write_text(output, _template().render(**_content(analysis, results_dir, drawn)))
     if len(analysis.records.timings):
         shown_facts.cost_table(analysis).write(results_dir / "timings")
 
@@ -92,7 +93,7 @@ def _template() -> Any:
     return environment.get_template("report.html.j2")
 
 
-def _content(analysis: Analysis, drawn: Path | None) -> dict[str, Any]:
+def _content(analysis: Analysis, results_dir: Path, drawn: Path | None) -> dict[str, Any]:
     study = analysis.study
     coverage = analysis.records.coverage[["planned", "finished"]].sum()
     css, script = _beside_this("report.css"), _beside_this("report.js")
@@ -101,7 +102,7 @@ def _content(analysis: Analysis, drawn: Path | None) -> dict[str, Any]:
         "study": study,
         "objective": analysis.objective,
         "compared": design.compared(analysis),
-        "details": design.details(analysis),
+        "details": [*design.details(analysis), *class_rows(study, results_dir)],
         "findings": findings(analysis),
         "standing": [picture for name, picture in pictures.items() if name == "standing"],
         "planned": int(coverage["planned"]),
