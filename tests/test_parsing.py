@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+import lalbench
 from lalbench.__main__ import main
 
 
@@ -53,3 +54,10 @@ def test_help_is_as_it_was(words: str, capsys: pytest.CaptureFixture[str]) -> No
     assert shown.out.startswith(f"usage: lalbench {words.split('-')[0]}[-h]")
     assert shown.out.count("\n") > 8
     assert shown.err == ""
+
+
+def test_the_version_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as done:
+        main(["--version"])
+    assert done.value.code == 0
+    assert capsys.readouterr().out == f"lalbench {lalbench.__version__}\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+import lalbench
 from lalbench.commands.parsing import Parser
 
 
@@ -16,6 +17,7 @@ def parser() -> argparse.ArgumentParser:
         description="Learns how to choose labels, and compares strategies of active learning.",
         epilog="Studies run by Snakemake, which calls the commands from fetch to manifest.",
     )
+    found.add_argument("--version", action="version", version=f"lalbench {lalbench.__version__}")
     commands = found.add_subparsers(required=True, metavar="COMMAND")
     studies.add(commands)
     points.add(commands)
