@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import islice
+from pathlib import Path
 
 _LONGEST = 400
 """Characters of a part of a message; names in files can have any length."""
@@ -50,6 +52,15 @@ class CorruptFileError(LalbenchError):
 
     def __init__(self, message: str) -> None:
         super().__init__(one_line(message, 2 * _LONGEST))
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Names the file in the :class:`CorruptFileError` of code that sees only its content."""
+    try:
+        yield
+    except CorruptFileError as error:
+        raise CorruptFileError(f"{path}: {error}") from error
 
 
 def one_line(text: str, longest: int = _LONGEST) -> str:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from lalbench import files, grid, provenance, trials
 from lalbench.compute import Compute
 from lalbench.config import Study
+from lalbench.errors import naming
 from lalbench.problems import Problem
 from lalbench.progress import progress
 from lalbench.seeds import Streams
@@ -50,13 +51,15 @@ def learn(study: Study, inputs: Inputs, episodes_file: Path, output: Path) -> No
     found: dict[str, NDArray[Any]] = {}
     with computing(study) as compute:
         for chunk in _chunks(_starts(study, "learn", inputs), compute):
+            with naming(episodes_file):
+                episodes = [
+                    start.strategy.episodes_from_arrays(select_pair(known, start.problem))
+                    for start in chunk
+                ]
             learned = trials.fit_learners(
                 chunk[0].strategy,
                 [start.state for start in chunk],
-                [
-                    start.strategy.episodes_from_arrays(select_pair(known, start.problem))
-                    for start in chunk
-                ],
+                episodes,
                 [start.streams for start in chunk],
                 step=1,
             )

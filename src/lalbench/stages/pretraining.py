@@ -7,6 +7,7 @@ from typing import Any
 
 from lalbench import classifiers, files, pretraining, protocols, strategies
 from lalbench.config import Study
+from lalbench.errors import naming
 from lalbench.learners.lal import RegressionData, Regressor
 from lalbench.stages.inputs import computing
 
@@ -46,10 +47,16 @@ def _strategy(study: Study, key: str) -> tuple[pretraining.Pretraining, Any]:
 
 
 def _data(parts: list[Path]) -> RegressionData:
-    return RegressionData.joined(
-        [RegressionData.from_arrays(files.read_npz(path)) for path in parts]
-    )
+    return RegressionData.joined([_rows(path) for path in parts])
+
+
+def _rows(path: Path) -> RegressionData:
+    arrays = files.read_npz(path)
+    with naming(path):
+        return RegressionData.from_arrays(arrays)
 
 
 def _regressor(path: Path) -> Regressor:
-    return Regressor.from_arrays(files.read_npz(path))
+    arrays = files.read_npz(path)
+    with naming(path):
+        return Regressor.from_arrays(arrays)

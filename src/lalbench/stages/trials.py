@@ -16,7 +16,7 @@ from typing import Any
 
 from lalbench import files, grid, provenance, records, trials
 from lalbench.config import Study
-from lalbench.errors import CorruptFileError, LalbenchError
+from lalbench.errors import CorruptFileError, LalbenchError, naming
 from lalbench.problems import Problem
 from lalbench.progress import progress
 from lalbench.stages import problems as problem_stage
@@ -45,7 +45,8 @@ def run(
     cost = grid.cost_class(study, inputs.strategy, inputs.classifier)
     block = grid.block(study, cost, inputs.block)
     made_from = provenance.of(study, "trials", **inputs.labels)
-    known = Known(*(None if path is None else files.read_npz(path) for path in (learned, initial)))
+    arrays = (None if path is None else files.read_npz(path) for path in (learned, initial))
+    known = Known(learned, *arrays)
     done: list[trials.Trial] = []
     every = problem_stage.read(study, inputs.data, inputs.problems, block)
     for problem in progress(every, f"trials {inputs.strategy}", len(block.pairs)):
@@ -82,8 +83,12 @@ def trial_file(study: Study, made_from: dict[str, Any], problem: Problem) -> Pat
 
 @dataclass(frozen=True)
 class Known:
-    """Arrays of earlier stages for all problems of a block; None where there is no such stage."""
+    """Arrays of earlier stages for all problems of a block, and the file of those learned.
 
+    None where there is no such stage.
+    """
+
+    learned_file: Path | None
     learned: Arrays | None
     initial: Arrays | None
 
@@ -95,10 +100,11 @@ def _run_one(
     strategy = trials.resolve_strategy(problem, study.strategy(inputs.strategy))
     trials.check_steps(problem, study.steps, study.budget)
     learned = None
-    if known.learned is not None:
+    if known.learned is not None and known.learned_file is not None:
         shared = Need.PRETRAINED in strategy.needs
         own = dict(known.learned) if shared else select_pair(known.learned, problem)
-        learned = strategy.learned_from_arrays(own)  # type: ignore[attr-defined]
+        with naming(known.learned_file):
+            learned = strategy.learned_from_arrays(own)  # type: ignore[attr-defined]
     network = grid.is_network(study, inputs.classifier)
     try:
         with computing(study):

@@ -19,8 +19,9 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from lalbench import files
-from lalbench.errors import UserError, suggest
+from lalbench.errors import CorruptFileError, UserError, suggest
 from lalbench.seeds import PublishedGenerator
+from lalbench.stored import DAMAGE
 from lalbench.strategies.base import LearningState, Need, Selection
 from lalbench.strategies.ties import Ranking, Ties
 
@@ -254,10 +255,19 @@ class NeuralProcess:
         return Selection(ranking.top(scores, budget), scores)
 
     def episodes_from_arrays(self, arrays: dict[str, NDArray[Any]]) -> Episodes:
-        """The inverse of ``Episodes.to_arrays``."""
+        """The inverse of ``Episodes.to_arrays``.
+
+        Raises:
+            CorruptFileError: arrays that are no episodes.
+        """
         from lalbench.episodes import Episodes
 
-        return Episodes.from_arrays(arrays)
+        try:
+            return Episodes.from_arrays(arrays)
+        except DAMAGE as error:
+            raise CorruptFileError(
+                f"stored episodes are damaged ({error}); delete it and run again"
+            ) from error
 
     def learned_from_arrays(self, arrays: dict[str, NDArray[Any]]) -> LearnedNeuralProcess:
         """The inverse of ``LearnedNeuralProcess.to_arrays``."""

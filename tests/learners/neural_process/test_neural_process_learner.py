@@ -11,9 +11,9 @@ import pytest
 import torch
 from scipy.stats import spearmanr
 
-from lalbench import files
+from lalbench import files, strategies
 from lalbench.compute import Compute, using
-from lalbench.errors import CorruptFileError, UserError
+from lalbench.errors import CorruptFileError, UserError, naming
 from lalbench.learners.neural_process import (
     Examples,
     InputScaler,
@@ -146,7 +146,7 @@ def test_files_hold_everything_and_have_the_same_bytes(
 def test_damaged_arrays_are_one_clear_error(learned: LearnedNeuralProcess, missing: str) -> None:
     arrays = learned.to_arrays()
     del arrays[missing]
-    with pytest.raises(CorruptFileError, match="delete its file"):
+    with pytest.raises(CorruptFileError, match="delete it and run again"):
         LearnedNeuralProcess.from_arrays(arrays)
 
 
@@ -291,3 +291,12 @@ def test_distinct_rows_do_not_depend_on_the_order() -> None:
     again, moved = _distinct(rows[order])
     np.testing.assert_array_equal(again, distinct)
     np.testing.assert_array_equal(moved, position[order])
+
+
+def test_the_file_of_damaged_arrays_is_named() -> None:
+    """Messages that name no file do not say what to delete."""
+    named = r"here\.npz: .* damaged \(.*\); delete it and run again"
+    strategy = strategies.get("neural_process")
+    for build in (strategy.learned_from_arrays, strategy.episodes_from_arrays):
+        with pytest.raises(CorruptFileError, match=named), naming(Path("here.npz")):
+            build({})

@@ -132,7 +132,7 @@ class Regressor:
             )
         except stored.DAMAGE as error:
             raise CorruptFileError(
-                f"a stored regressor is damaged ({error}); delete its file and run again"
+                f"a stored regressor is damaged ({error}); delete it and run again"
             ) from error
 
 

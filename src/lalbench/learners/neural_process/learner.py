@@ -187,7 +187,7 @@ class LearnedNeuralProcess:
         except (*stored.DAMAGE, RuntimeError) as error:
             lines = str(error).strip().splitlines() or [type(error).__name__]
             raise CorruptFileError(
-                f"a stored neural process is damaged ({lines[0]}); delete its file and run again"
+                f"a stored neural process is damaged ({lines[0]}); delete it and run again"
             ) from error
         return learned
 
