@@ -169,6 +169,7 @@ def _records(study: Study, cell: Cell, block: Block, rng: np.random.Generator) -
         "class_recall": [[0.6, 0.6]] * rows, "class_counts": counts.tolist(),
         "rare_in_pool": 50 - rare, "rare_in_test": np.full(rows, 100),
         "labels_asked": np.zeros(rows, dtype=int), "label_budget": 100 + step,
+        "selection_details": [""] * rows,
         "engine": [""] * rows, "split_hash": splits,
         "status": ["ok"] * rows, "message": [""] * rows,
     }  # fmt: skip

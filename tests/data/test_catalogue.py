@@ -19,6 +19,7 @@ from lalbench.data.catalogue import CATALOGUE
 from lalbench.data.dataset import Dataset
 from lalbench.data.fetch import fetch
 from lalbench.errors import UserError
+from lalbench.source_facts import store_of
 
 # rows, features, rows per class
 TABLES = {
@@ -209,9 +210,9 @@ def test_the_manual_lists_every_entry() -> None:
 @pytest.mark.parametrize("name", sorted(CATALOGUE))
 def test_the_code_of_a_job_holds_the_entries_in_use(name: str) -> None:
     files = [Path(module.__file__) for module in (catalogue, image_sets, lal_sets)]
+    store = store_of(codehash.ROOT)
     none, used = (
-        [codehash._code_hash(file, kept) for file in files]
-        for kept in (frozenset(), frozenset({name}))
+        [store.code_hash(file, kept) for file in files] for kept in (frozenset(), frozenset({name}))
     )
     assert sum(without != with_ for without, with_ in zip(none, used, strict=True)) == 1
 
