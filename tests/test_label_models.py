@@ -110,18 +110,15 @@ def test_weights_of_a_mixture_minimise_its_loss() -> None:
 
 @pytest.mark.parametrize("combine", ["choose", "stack"])
 @pytest.mark.parametrize("n_classes", [2, 3])
-def test_order_of_rows_and_numbers_of_classes_do_not_matter(combine: str, n_classes: int) -> None:
+def test_numbers_of_classes_do_not_matter(combine: str, n_classes: int) -> None:
     X, y = drawn(90, n_classes, seed=5)
-    keys, points = np.random.default_rng(6).random(90), drawn(seed=7)[0]
+    points = drawn(seed=7)[0]
     candidates = ["logistic_regression", "svm", "gaussian_process"]
     options = {"candidates": candidates, "combine": combine}
-    first = fit_label_model(X, y, n_classes, keys=keys, **options)
-    order = np.random.default_rng(8).permutation(90)
-    second = fit_label_model(X[order], y[order], n_classes, keys=keys[order], **options)
-    np.testing.assert_array_equal(first.probabilities(points), second.probabilities(points))
-    third = fit_label_model(X, n_classes - 1 - y, n_classes, keys=keys, **options)
+    first = fit_label_model(X, y, n_classes, **options)
+    turned = fit_label_model(X, n_classes - 1 - y, n_classes, **options)
     np.testing.assert_allclose(
-        first.probabilities(points), third.probabilities(points)[:, ::-1], atol=2e-3
+        first.probabilities(points), turned.probabilities(points)[:, ::-1], atol=2e-3
     )
 
 

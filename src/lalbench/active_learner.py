@@ -13,7 +13,14 @@ from lalbench import classifiers, files, objectives, stored, strategies, user_ar
 from lalbench.errors import CorruptFileError, LalbenchError, UserError
 from lalbench.problems.scaling import Scaler, fit_per_feature
 from lalbench.seeds import Streams
-from lalbench.strategies.base import LearningState, Need, Selection, Strategy, check_needs
+from lalbench.strategies.base import (
+    READS_REWARDS,
+    LearningState,
+    Need,
+    Selection,
+    Strategy,
+    check_needs,
+)
 from lalbench.trials.trial import check_selection
 
 FloatArray = NDArray[np.float64]
@@ -294,10 +301,8 @@ class ActiveLearner:
     def _reward_scorer(
         self, reward: Labelled | None, known: Sequence[Any], weights: FloatArray, objective: Any
     ) -> objectives.Scorer | None:
-        optional = Need.REWARD_IF_ANY in self.strategy.needs
-        if not optional and Need.REWARD_SET not in self.strategy.needs:
-            return None
-        if optional and reward is None:
+        needs = self.strategy.needs
+        if not needs & READS_REWARDS or (reward is None and Need.REWARD_SET not in needs):
             return None
         if not isinstance(reward, tuple | list) or len(reward) != 2:
             raise UserError(

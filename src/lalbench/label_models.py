@@ -131,21 +131,19 @@ def fit_label_model(
     candidates: Sequence[str] = DEFAULT,
     combine: Combine = "choose",
     n_folds: int = 5,
-    keys: FloatArray | None = None,
     seed: int = 0,
 ) -> LabelModel:
     """Fits and weighs candidates on labelled rows.
 
     Args:
-        X: (n, d) float64 features, n ≥ 1.
+        X: (n, d) float64 features, n ≥ 1. Folds follow the order of the rows: sorted by their ids
+            they give the same model in whatever order they came.
         y: (n,) int64 labels 0 … n_classes - 1; classes may be absent.
         n_classes: C.
         candidates: names of :func:`names`, or import paths ``"package.module:Class"`` of
             classifiers that are made without arguments.
         combine: ``choose`` the one with the least log loss, or ``stack`` them.
         n_folds: at least 2. A class with one member is never held out.
-        keys: (n,) distinct numbers that say which rows share a fold; the order of rows if absent.
-            Keys that go with the rows make the model independent of their order.
         seed: of candidates that draw.
 
     Raises:
@@ -159,19 +157,17 @@ def fit_label_model(
     if np.count_nonzero(counts) < 2:  # nothing can be fitted
         unknown = dict.fromkeys(makers, math.nan)
         return LabelModel(n_classes, prior, 0.0, unknown, dict.fromkeys(makers, 0.0), {})
-    order = np.argsort(keys, kind="stable") if keys is not None else np.arange(len(y))
-    rows, labels = np.ascontiguousarray(X[order]), y[order]
-    folds = stratified_folds(labels, n_folds)
+    folds = stratified_folds(y, n_folds)
     held, trust = folds >= 0, len(y) / (len(y) + 1.0)
-    trials = [_Trial.of(make, rows, labels, n_classes, folds, seed) for make in makers.values()]
+    trials = [_Trial.of(make, X, y, n_classes, folds, seed) for make in makers.values()]
     own = np.empty((len(trials), held.sum()))
     for k, trial in enumerate(trials):
         said = trust * trial.crossed()[held] + (1 - trust) * prior
-        own[k] = said[np.arange(len(said)), labels[held]]
+        own[k] = said[np.arange(len(said)), y[held]]
     shares = _shares(own, combine)
     losses = -np.log(own).mean(axis=1) if held.any() else np.full(len(own), math.nan)
     members = {
-        name: trial.finished(rows)
+        name: trial.finished(X)
         for name, trial, share in zip(makers, trials, shares, strict=True)
         if share > 0
     }

@@ -55,11 +55,7 @@ class Scorer:
         self.n_classes = len(self.class_weights)
         self._labels = Labels(y, self.n_classes)
         self.y: IntArray = self._labels.y
-        self.X: Any = X if isinstance(X, Images) else np.asarray(X, dtype=np.float64)
-        if len(self.X) != len(self.y):
-            raise UserError(
-                "X", f"{len(self.X)} rows for {len(self.y)} labels", "give one row per label"
-            )
+        self.X = check_points(X, len(self.y))
         rare = int(np.argmax(self.class_weights))
         self.objective = with_rare_class(get(objective), rare)
         self.objective.check(self._labels, self.class_weights)
@@ -151,6 +147,14 @@ class Scorer:
                 "choose an objective of predictions or a classifier with predict_proba",
             )
         return float(self.score(probabilities(classifier, self.X, self.n_classes)))
+
+
+def check_points(X: ArrayLike, n_labels: int) -> Any:
+    """(n, d) float64 evaluation points, or n images; raises :class:`UserError` for another n."""
+    points = X if isinstance(X, Images) else np.asarray(X, dtype=np.float64)
+    if len(points) != n_labels:
+        raise UserError("X", f"{len(points)} rows for {n_labels} labels", "give one row per label")
+    return points
 
 
 def two_columns(log_odds: FloatArray) -> FloatArray:

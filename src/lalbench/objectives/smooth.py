@@ -18,12 +18,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lalbench.data.images import Images
 from lalbench.errors import UserError
 from lalbench.objectives.counts import Labels
 from lalbench.objectives.measures import CountObjective
 from lalbench.objectives.registry import get, with_rare_class
-from lalbench.objectives.scorer import blockwise, check_probabilities, check_weights, two_columns
+from lalbench.objectives.scorer import (
+    blockwise,
+    check_points,
+    check_probabilities,
+    check_weights,
+    two_columns,
+)
 from lalbench.objectives.soft_counts import SoftCounts, SoftLabels
 
 if TYPE_CHECKING:
@@ -79,11 +84,7 @@ class SmoothScorer:
             given = Labels(given, self.n_classes).one_hot
         self._labels = SoftLabels(given, self.n_classes)
         self.y: FloatArray = self._labels.values
-        self.X: Any = X if isinstance(X, Images) else np.asarray(X, dtype=np.float64)
-        if len(self.X) != len(self.y):
-            raise UserError(
-                "X", f"{len(self.X)} rows for {len(self.y)} labels", "give one row per label"
-            )
+        self.X = check_points(X, len(self.y))
         for key, value, bound in (("sharpness", sharpness, np.inf), ("slope", slope, 1e300)):
             if not 0 < value <= bound:
                 raise UserError(key, f"{value!r}", "give a positive number")
@@ -95,9 +96,7 @@ class SmoothScorer:
 
     @property
     def needs(self) -> Needs:
-        """What :meth:`score` takes: predictions where the sharpness is infinite and the objective
-        is one of predictions, else probabilities.
-        """
+        """What :meth:`score` takes: predictions for an infinite sharpness, else probabilities."""
         return "predictions" if np.isinf(self.sharpness) else "probabilities"
 
     @property
@@ -147,14 +146,15 @@ class SmoothScorer:
 
         from scipy.special import expit
 
-        counted = isinstance(self.objective, CountObjective)
-
         def evaluate(block: NDArray[Any]) -> FloatArray:
             if np.isinf(self.sharpness):
-                likely = (block > 0).astype(np.float64)
-                return self._of_positive(likely)
+                return self._of(np.eye(2)[(block > 0).astype(np.int64)])
             odds = block if self.sharpness == 1 else self.sharpness * block
-            return self._of_positive(expit(odds)) if counted else self._of(two_columns(odds))
+            if not isinstance(self.objective, CountObjective):
+                return self._of(two_columns(odds))
+            # the probabilities of one class say all, and a sigmoid is most of the work
+            counts = SoftCounts(self._labels, expit(odds))
+            return self.objective.of_counts(counts, self.class_weights)
 
         return blockwise(np.asarray(decisions), (len(self.y),), evaluate)
 
@@ -174,13 +174,6 @@ class SmoothScorer:
         powers = (probabilities / probabilities.max(axis=2, keepdims=True)) ** self.sharpness
         found: FloatArray = powers / powers.sum(axis=2, keepdims=True)
         return found
-
-    def _of_positive(self, positive: FloatArray) -> FloatArray:
-        """(m,) scores of (m, n) probabilities of class 1."""
-        if isinstance(self.objective, CountObjective):
-            counts = SoftCounts(self._labels, positive)
-            return self.objective.of_counts(counts, self.class_weights)
-        return self._of(np.stack([1 - positive, positive], axis=2))
 
     def _of(self, probabilities: FloatArray) -> FloatArray:
         return self.objective.smooth(self._labels, probabilities, self.class_weights)

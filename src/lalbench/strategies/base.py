@@ -216,6 +216,19 @@ class LearningState:
         return found
 
 
+def given(value: Any, name: str, who: str) -> Any:
+    """``value``, the part ``name`` of a state; raises :class:`UserError` if it is None.
+
+    Args:
+        value: of the state.
+        name: what it is called there.
+        who: what messages call who needs it.
+    """
+    if value is None:
+        raise UserError(f"state.{name}", f"{who} needs it", f"build the state with {name}")
+    return value
+
+
 def _images(X: Inputs) -> Images:
     from lalbench.data.images import Images
 

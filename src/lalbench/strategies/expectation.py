@@ -8,9 +8,8 @@ import numpy as np
 from numpy.random import Generator
 from pydantic import Field
 
-from lalbench.errors import UserError
 from lalbench.seeds import uniforms_by_id
-from lalbench.strategies.base import FloatArray, IntArray, LearningState
+from lalbench.strategies.base import FloatArray, IntArray, LearningState, given
 
 if TYPE_CHECKING:
     from lalbench.objectives import AnyScorer
@@ -57,10 +56,6 @@ def expected_improvements(
     """
     from lalbench import oracle
 
-    if state.new_classifier is None:
-        raise UserError(
-            "state.new_classifier", "refits need it", "build the state with new_classifier"
-        )
     C = state.n_classes
     labels, known = np.tile(np.arange(C), len(candidates)), np.tile(np.arange(C), len(chosen))
     weights = None
@@ -69,7 +64,7 @@ def expected_improvements(
         annotated = by_class[state.y_annotated]
         weights = np.concatenate([annotated, by_class[known] * q[chosen].ravel(), by_class[labels]])
     found = oracle.improvements(
-        state.new_classifier(),
+        given(state.new_classifier, "new_classifier", "a refit")(),
         np.concatenate([state.X_annotated, np.repeat(state.X_pool[chosen], C, axis=0)]),
         np.concatenate([state.y_annotated, known]),
         np.repeat(state.X_pool[candidates], C, axis=0),

@@ -18,7 +18,14 @@ from lalbench import label_models
 from lalbench.errors import UserError
 from lalbench.label_models import Combine, LabelModel, fit_label_model
 from lalbench.objectives import Panel
-from lalbench.strategies.base import FloatArray, IntArray, LearningState, Need, Selection
+from lalbench.strategies.base import (
+    FloatArray,
+    IntArray,
+    LearningState,
+    Need,
+    Selection,
+    given,
+)
 from lalbench.strategies.expectation import Count, expected_improvements, first_of
 from lalbench.strategies.options import Options, Positive
 from lalbench.strategies.smoothing import slope_of, smooth_scorer
@@ -145,7 +152,7 @@ class LookAhead(Options):
         sharpness = np.inf if self.sharpness == "hard" else float(self.sharpness)
         parts: list[tuple[FloatArray, FloatArray | IntArray]] = []
         if self.points != "pool":
-            rewards: Scorer = _given(state.reward_scorer, "reward_scorer")
+            rewards: Scorer = given(state.reward_scorer, "reward_scorer", "looking ahead")
             parts.append((rewards.X, rewards.y))
         if self.points != "reward":
             parts.append((state.X_pool[sample], q[sample]))
@@ -164,9 +171,3 @@ def _details(model: LabelModel | None, q: FloatArray, scorer: Panel) -> dict[str
     if scorer.slope != 1.0:
         found["slope"] = round(scorer.slope, 6)
     return found if model is None else found | model.details
-
-
-def _given(value: Any, name: str) -> Any:
-    if value is None:
-        raise UserError(f"state.{name}", "looking ahead needs it", f"build the state with {name}")
-    return value

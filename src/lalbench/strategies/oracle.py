@@ -7,13 +7,19 @@ diagnostics, not strategies.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 from numpy.random import Generator
 
-from lalbench.errors import UserError
-from lalbench.strategies.base import FloatArray, IntArray, LearningState, Need, Selection
+from lalbench.strategies.base import (
+    FloatArray,
+    IntArray,
+    LearningState,
+    Need,
+    Selection,
+    given,
+)
 from lalbench.strategies.options import Options
 from lalbench.strategies.smoothing import smooth_scorer
 from lalbench.strategies.ties import Ranking, Ties
@@ -49,7 +55,7 @@ class _Oracle(Options):
         scorer: AnyScorer = self._scorer(state)
         if self.score == "smooth":
             scorer = smooth_scorer(state, scorer.X, scorer.y)
-        labels = _given(state.labels, "labels").ask_all()
+        labels = given(state.labels, "labels", "the oracle").ask_all()
         ranking = Ranking.draw(self.ties, state.pool_ids, rng)
         scores = self._improvements(state, labels, scorer, [])
         if self.batch == "top":
@@ -76,7 +82,7 @@ class _Oracle(Options):
             weights = weights[np.concatenate([y_annotated, labels[left]])]
         found = np.full(state.n_pool, -np.inf)
         found[left] = oracle.improvements(
-            _given(state.new_classifier, "new_classifier")(),
+            given(state.new_classifier, "new_classifier", "the oracle")(),
             np.concatenate([state.X_annotated, state.X_pool[taken]]),
             y_annotated,
             state.X_pool[left],
@@ -118,7 +124,7 @@ class Oracle(_Oracle):
     )
 
     def _scorer(self, state: LearningState) -> Scorer:
-        scorer: Scorer = _given(state.test_scorer, "test_scorer")
+        scorer: Scorer = given(state.test_scorer, "test_scorer", "the oracle")
         return scorer
 
 
@@ -153,11 +159,5 @@ class RewardOracle(_Oracle):
     )
 
     def _scorer(self, state: LearningState) -> Scorer:
-        scorer: Scorer = _given(state.reward_scorer, "reward_scorer")
+        scorer: Scorer = given(state.reward_scorer, "reward_scorer", "the oracle")
         return scorer
-
-
-def _given(value: Any, name: str) -> Any:
-    if value is None:
-        raise UserError(f"state.{name}", "the oracle needs it", f"build the state with {name}")
-    return value

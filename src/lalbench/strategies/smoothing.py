@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from numpy.typing import ArrayLike
 
-from lalbench.errors import UserError
+from lalbench.strategies.base import given
 
 if TYPE_CHECKING:
     from lalbench.objectives import SmoothScorer
@@ -35,15 +35,11 @@ def smooth_scorer(
     """
     from lalbench.objectives import SmoothScorer
 
-    if state.objective is None:
-        raise UserError(
-            "state.objective", "a smooth objective needs it", "build the state with objective"
-        )
     return SmoothScorer(
         X,
         labels,
         state.class_weights,
-        state.objective,
+        given(state.objective, "objective", "a smooth objective"),
         sharpness=sharpness,
         slope=slope_of(state) if slope is None else slope,
     )
@@ -61,15 +57,9 @@ def slope_of(state: LearningState) -> float:
 
     from lalbench.classifiers.margins import fit_slope
 
-    if state.new_classifier is None:
-        raise UserError(
-            "state.new_classifier",
-            "margins need it to become probabilities",
-            "build the state with new_classifier",
-        )
     order = np.argsort(state.annotated_ids, kind="stable")  # the folds follow the ids
     return fit_slope(
-        state.new_classifier(),
+        given(state.new_classifier, "new_classifier", "a sigmoid of margins")(),
         state.X_annotated[order],
         state.y_annotated[order],
         state.fit_weights,
