@@ -138,7 +138,8 @@ def test_header_cells_span_the_settings_of_a_data_set(complete: dict[str, Table]
     settings = ["balanced", "imbalanced"] * 3
     assert heads == [
         ("0", "text", ' rowspan="2"', "strategy"),
-        *((str(place), "number", "", name) for place, name in enumerate(settings, start=1)),
+        ("1", "number", ' rowspan="2"', "total labels"),
+        *((str(place), "number", "", name) for place, name in enumerate(settings, start=2)),
     ]
     assert r"\multicolumn{2}{c}{waveform}" in complete["auac"].latex()
 

@@ -20,6 +20,7 @@ from lalbench.results.analysis import Analysis
 from lalbench.results.cautions import cautions
 from lalbench.results.class_names import class_rows
 from lalbench.results.findings import findings
+from lalbench.results.label_counts import with_labels
 from lalbench.results.render import Table
 
 PIXELS = 120
@@ -77,7 +78,11 @@ def write_report(study: Study, results_dir: Path, output: Path, drawn: Path | No
     analysis = Analysis.of(study, results_dir)
     files.write_text(output, _template().render(**_content(analysis, results_dir, drawn)))
     if len(analysis.records.timings):
-        shown_facts.cost_table(analysis).write(results_dir / "timings")
+        _cost_table(analysis).write(results_dir / "timings")
+
+
+def _cost_table(analysis: Analysis) -> Table:
+    return with_labels(analysis, shown_facts.cost_table(analysis))
 
 
 def _template() -> Any:
@@ -154,7 +159,7 @@ def _sections(analysis: Analysis, pictures: dict[str, Picture]) -> Sequence[Sect
             if name == k or name.startswith(k + "-")
         ]
 
-    cost = [shown_facts.cost_table(analysis)] if len(analysis.records.timings) else []
+    cost = [_cost_table(analysis)] if len(analysis.records.timings) else []
     return [
         Section("scores", "Scores", "",
                 some("standing", "auac", "final", "auac_vs_random", "final_vs_random")),

@@ -15,6 +15,7 @@ from lalbench.results import (
     shown_standing,
 )
 from lalbench.results.analysis import Analysis
+from lalbench.results.label_counts import with_labels
 from lalbench.results.render import Table
 
 
@@ -38,7 +39,11 @@ def write_tables(study: Study, results_dir: Path, output: Path) -> None:
 
 
 def all_tables(analysis: Analysis) -> list[Table]:
-    """All tables but the cost."""
+    """All tables but the cost; each row about a strategy states how many labels it read."""
+    return [with_labels(analysis, table) for table in _tables(analysis)]
+
+
+def _tables(analysis: Analysis) -> list[Table]:
     return [
         *shown_standing.standing_tables(analysis),
         *shown_scores.score_tables(analysis),
