@@ -17,7 +17,7 @@ FREE = [
     name
     for name in strategies.names()
     if not strategies.get(name).needs
-    & {Need.LABEL_ORACLE, Need.TEST_SET, Need.LEARNED, Need.PRETRAINED}
+    & {Need.LABEL_ORACLE, Need.TEST_SET, Need.POSTERIOR, Need.LEARNED, Need.PRETRAINED}
     and not strategies.get(name).needs & {Need.IMAGES, Need.PREDICTED_LOSSES}
 ]
 QUICK = {"repetitions": 2, "candidates": 4, "trees": 10}

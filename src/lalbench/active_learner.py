@@ -246,7 +246,7 @@ class ActiveLearner:
                 f"{self._title} sees hidden labels, which a pool has not",
                 "choose another",
             )
-        check_needs(self.strategy, self._title, network="", has_rewards=True)
+        check_needs(self.strategy, self._title, network="", has_rewards=True, has_posterior=False)
 
     def _state(
         self,

@@ -35,6 +35,7 @@ NEEDS: Mapping[Need, str] = MappingProxyType(
         Need.REWARD_IF_ANY: "the reward set, if there is one",
         Need.LABEL_ORACLE: "hidden labels of the pool",
         Need.TEST_SET: "the test set",
+        Need.POSTERIOR: "the true class probabilities of made data",
         Need.LEARNED: "a learner that is trained in the trial",
         Need.PRETRAINED: "a regressor learned before the trials",
     }
@@ -199,7 +200,7 @@ def _classifiers(strategy: Strategy) -> str:
     works = []
     for kind, network in kinds.items():
         try:
-            check_needs(strategy, "", network=network, has_rewards=True)
+            check_needs(strategy, "", network=network, has_rewards=True, has_posterior=True)
         except UserError:
             continue
         works.append(kind)

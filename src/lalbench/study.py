@@ -191,6 +191,7 @@ def _check_networks(study: Study) -> None:
                     spec.label,
                     network=network,
                     has_rewards=study.has_rewards(dataset.label),
+                    has_posterior=data.has_posterior(dataset),
                     n_annotated=study.n_annotated(dataset.label),
                 )
             except UserError as error:

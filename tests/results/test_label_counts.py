@@ -53,6 +53,7 @@ def test_a_row_over_places_of_different_sizes_has_a_range(
             "dataset": ["a", "b"],
             "setting": ["balanced"] * 2,
             "strategy": ["random"] * 2,
+            "labels_asked": [0.0, 0.0],
             "label_budget": [110.0, 110.0 if two == ("one", "one") else 210.0],
         }
     )

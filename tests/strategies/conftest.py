@@ -101,6 +101,7 @@ def _make_state(
         reward_scorer=Scorer(*_draw(rng, 40, n_classes), weights),
         test_scorer=Scorer(*_draw(rng, 60, n_classes), weights),
         objective=objectives.get("weighted_accuracy"),
+        posterior=rng.dirichlet(np.ones(n_classes), size=n_pool),
         labels=LabelOracle(y_pool),
     )
 

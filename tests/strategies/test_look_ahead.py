@@ -17,6 +17,7 @@ from lalbench.classifiers.margins import fit_slope
 from lalbench.errors import UserError
 from lalbench.objectives import Scorer
 from lalbench.strategies.base import LearningState, Need
+from lalbench.strategies.smoothing import trusted
 
 Make = Callable[..., LearningState]
 
@@ -130,7 +131,7 @@ def test_a_batch_is_conditioned_on_expected_labels(make_state: Make, weighted: b
     state = with_classifier(
         make_state(n_pool=10, n_annotated=20, weighted=weighted), exact("logistic")
     )
-    found = strategies.get("look_ahead").select(state, 3, rng())
+    found = strategies.get("look_ahead", sharpness=1.0).select(state, 3, rng())
     q, chosen = label_probabilities(state), []
     for _ in range(3):
         scores = by_hand(state, exact("logistic"), q, state.X_pool, q, 1.0, chosen=chosen)
@@ -142,17 +143,16 @@ def test_a_batch_is_conditioned_on_expected_labels(make_state: Make, weighted: b
 @pytest.mark.parametrize("name", ["logistic", "svm"])
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_true_labels_on_the_reward_set_rank_as_the_oracle_does(
-    make_state: Make, monkeypatch: pytest.MonkeyPatch, name: str, n_classes: int
+    make_state: Make, name: str, n_classes: int
 ) -> None:
     state = with_classifier(make_state(n_classes=n_classes), exact(name))
-    truth = np.eye(n_classes)[state.labels.ask_all()]
-    module = "lalbench.strategies.look_ahead"
-    monkeypatch.setattr(f"{module}._label_probabilities", lambda model, state: truth)
-    found = strategies.get("look_ahead", points="reward").select(state, 1, rng())
+    state = replace(state, posterior=np.eye(n_classes)[state.labels.ask_all()])
+    known = strategies.get("posterior_limit", points="reward", sharpness=1.0)
+    found = known.select(state, 1, rng())
     oracle = strategies.get("reward_oracle", score="smooth").select(state, 1, rng())
     np.testing.assert_allclose(found.scores, oracle.scores, atol=1e-9)
     assert found.indices.tolist() == oracle.indices.tolist()
-    hard = strategies.get("look_ahead", points="reward", sharpness="hard")
+    hard = strategies.get("posterior_limit", points="reward", sharpness="hard")
     if name == "logistic":  # ties of votes are broken otherwise by SVC
         plain = strategies.get("reward_oracle").select(state, 1, rng())
         scores = hard.select(state, 1, rng()).scores
@@ -203,7 +203,8 @@ def test_the_reward_set_is_read_where_there_is_one(make_state: Make) -> None:
 
 def test_own_probabilities_as_label_model(make_state: Make) -> None:
     state = with_classifier(make_state(n_pool=12, weighted=False), exact("logistic"))
-    found = strategies.get("look_ahead", label_model=["classifier"]).select(state, 1, rng())
+    own = strategies.get("look_ahead", label_model=["classifier"], sharpness=1.0)
+    found = own.select(state, 1, rng())
     q = state.classifier.predict_proba(state.X_pool)
     expected = by_hand(state, exact("logistic"), q, state.X_pool, q, 1.0)
     np.testing.assert_allclose(found.scores, expected, atol=1e-6)
@@ -240,8 +241,8 @@ def test_expected_error_reduction_is_a_loop_over_refits(
 
 def test_some_candidates_are_looked_at(make_state: Make) -> None:
     state = make_state(n_pool=40)
-    every = strategies.get("look_ahead").select(state, 1, rng())
-    some = strategies.get("look_ahead", n_candidates=9).select(state, 1, rng())
+    every = strategies.get("look_ahead", sharpness=3.0).select(state, 1, rng())
+    some = strategies.get("look_ahead", sharpness=3.0, n_candidates=9).select(state, 1, rng())
     looked = np.isfinite(some.scores)
     assert looked.sum() == 9
     np.testing.assert_allclose(some.scores[looked], every.scores[looked], atol=1e-12)
@@ -250,12 +251,45 @@ def test_some_candidates_are_looked_at(make_state: Make) -> None:
     )
 
 
+def test_the_guard_ranks_by_the_least_sharpness_that_agrees_with_the_objective(
+    make_state: Make,
+) -> None:
+    state = with_classifier(make_state(n_pool=25, weighted=False), exact("logistic"))
+    alone = {
+        sharpness: strategies.get("look_ahead", sharpness=sharpness).select(state, 1, rng())
+        for sharpness in (1.0, 3.0, 10.0, "hard")
+    }
+    agreements = {
+        sharpness: np.corrcoef(each.scores, alone["hard"].scores)[0, 1]
+        for sharpness, each in alone.items()
+    }
+    used = set()
+    for agreement in (-1.0, *np.nextafter(list(agreements.values()), -1), 1.0):
+        guarded = strategies.get("look_ahead", sharpness="guarded", agreement=float(agreement))
+        found = guarded.select(state, 1, rng())
+        sharpness = next(s for s in alone if s == "hard" or agreements[s] >= agreement)
+        np.testing.assert_allclose(found.scores, alone[sharpness].scores, atol=1e-12)
+        assert found.details["sharpness"] == [sharpness]
+        used.add(sharpness)
+    assert len(used) >= 3
+
+
+def test_an_objective_that_does_not_move_holds_nothing_against_its_companion() -> None:
+    gains = np.array([[0.3, 0.1, 0.0], [0.1, 0.3, 0.0], [0.2, 0.2, 0.0]])
+    assert trusted(gains, 0.5) == 0
+    gains[:, 2] = [0.1, 0.3, 0.2]
+    assert trusted(gains, 0.5) == 1
+    assert trusted(np.column_stack([np.zeros(3), gains[:, 2]]), 0.5) == 1
+    assert trusted(gains[:, :1], 0.5) == 0
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"points": "test"}, "points"),
         ({"sharpness": 0.0}, "sharpness"),
         ({"sharpness": "soft"}, "sharpness"),
+        ({"agreement": 1.5}, "agreement"),
         ({"n_points": 0}, "n_points"),
         ({"label_model": ["svn"]}, "svn"),
         ({"label_model": []}, "no candidates"),

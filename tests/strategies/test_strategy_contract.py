@@ -54,6 +54,7 @@ FEATURES = {
     "neural_process",
     "expected_error_reduction",
     "look_ahead",
+    "posterior_limit",
     "oracle",
     "reward_oracle",
     "albl",
@@ -134,6 +135,7 @@ def permuted(state: LearningState, order: Any) -> LearningState:
         state,
         X_pool=state.X_pool[order],
         pool_ids=state.pool_ids[order],
+        posterior=None if state.posterior is None else state.posterior[order],
         labels=LabelOracle(state.labels.ask_all()[order]),
     )
 
@@ -154,7 +156,9 @@ def blank(X: Any) -> Any:
 
 def same_points(state: LearningState) -> LearningState:
     """All pool points equal: every score is equal, too."""
-    return replace(state, X_pool=state.X_pool[np.zeros(state.n_pool, dtype=int)])
+    first = np.zeros(state.n_pool, dtype=int)
+    posterior = None if state.posterior is None else state.posterior[first]
+    return replace(state, X_pool=state.X_pool[first], posterior=posterior)
 
 
 def constant_features(state: LearningState) -> LearningState:
@@ -313,6 +317,7 @@ def only(needs: frozenset[Need], state: LearningState) -> LearningState:
         "new_classifier": needs & {Need.CLASSIFIER},
         "reward_scorer": needs & READS_REWARDS,
         "test_scorer": needs & {Need.TEST_SET},
+        "posterior": needs & {Need.POSTERIOR},
         "labels": needs & {Need.LABEL_ORACLE},
     }
     return replace(state, **{name: _Forbidden() for name, keep in kept.items() if not keep})

@@ -15,7 +15,16 @@ from lalbench.data.table import check_relabel, stacked, to_dataset
 from lalbench.errors import UserError
 from lalbench.memory import check_memory
 
-__all__ = ["CATALOGUE", "Dataset", "check", "holds_images", "input_files", "load", "names"]
+__all__ = [
+    "CATALOGUE",
+    "Dataset",
+    "check",
+    "has_posterior",
+    "holds_images",
+    "input_files",
+    "load",
+    "names",
+]
 
 
 def load(
@@ -99,6 +108,12 @@ def holds_images(spec: DatasetSpec) -> bool | None:
         return True
     kind = spec.format or Path(spec.path).suffix.lower().removeprefix(".")
     return None if kind == "npz" else False
+
+
+def has_posterior(spec: DatasetSpec) -> bool:
+    """Whether the true class probabilities of the rows of a data set are known."""
+    known = spec.path is None and catalogue.get(spec.name).has_densities
+    return known and spec.relabel is None
 
 
 def _spec(spec: DatasetSpec | str) -> DatasetSpec:

@@ -121,6 +121,7 @@ _ENTRIES = (
         description="Breiman's waveforms, any number of rows",
         options=generators.WAVEFORM_OPTIONS,
         check=generators.check_waveform_options,
+        has_densities=True,
     ),
     _bundled(
         "digits",

@@ -15,6 +15,7 @@ from lalbench import files
 from lalbench.errors import CorruptFileError
 
 CHANNELS = (1, 3)
+_OPTIONAL = ("test_mask", "draw", "log_densities")
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +33,8 @@ class Dataset:
         test_mask: (n,) bool, True for rows of a given test partition; None without one.
         draw: (n,) int64 number of the draw of a generator that a row belongs to, ascending; None
             where all rows are one.
+        log_densities: (n, C) float64 log density of each row in each class, up to a constant of the
+            row, of a generator that knows them; else None.
 
     Raises:
         ValueError: shapes, types or values that do not fit together.
@@ -44,9 +47,10 @@ class Dataset:
     feature_names: tuple[str, ...] = ()
     test_mask: NDArray[np.bool_] | None = None
     draw: NDArray[np.int64] | None = None
+    log_densities: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
-        for key in ("X", "y", "test_mask", "draw"):
+        for key in ("X", "y", *_OPTIONAL):
             if getattr(self, key) is not None:
                 object.__setattr__(self, key, _read_only(getattr(self, key)))
         self._check()
@@ -70,9 +74,9 @@ class Dataset:
 
     @cached_property
     def source_hash(self) -> str:
-        """sha256 over type, shape and bytes of X, y, test_mask and, if there is one, draw."""
-        draws = () if self.draw is None else (self.draw,)
-        return files.array_digest(self.X, self.y, self.test_mask, *draws)
+        """sha256 over type, shape and bytes of X, y, test_mask, and draw and densities if any."""
+        rest = [array for array in (self.draw, self.log_densities) if array is not None]
+        return files.array_digest(self.X, self.y, self.test_mask, *rest)
 
     def drawn(self, data_seed: int) -> Dataset:
         """The rows of the draw that a data seed takes: its remainder; itself without draws."""
@@ -81,8 +85,11 @@ class Dataset:
         number = data_seed % (int(self.draw[-1]) + 1)
         first, last = np.searchsorted(self.draw, [number, number + 1])
         rows = slice(int(first), int(last))
-        mask = None if self.test_mask is None else self.test_mask[rows]
-        return replace(self, X=self.X[rows], y=self.y[rows], test_mask=mask, draw=None)
+        optional = {key: getattr(self, key) for key in _OPTIONAL}
+        parts: dict[str, Any] = {
+            key: None if array is None else array[rows] for key, array in optional.items()
+        }
+        return replace(self, X=self.X[rows], y=self.y[rows], **parts | {"draw": None})
 
     def features(self, rows: NDArray[Any] | slice) -> NDArray[np.float64]:
         """(n_rows, d) float64 copy of some rows, as a classifier of tables takes them.
@@ -109,7 +116,7 @@ class Dataset:
         }
         if not self.is_images:
             arrays["feature_names"] = np.array(self.feature_names, dtype=str)
-        for key in ("test_mask", "draw"):
+        for key in _OPTIONAL:
             if getattr(self, key) is not None:
                 arrays[key] = getattr(self, key)
         files.write_npz(path, arrays, stored=("X",) if self.is_images else ())
@@ -130,8 +137,7 @@ class Dataset:
                 y=content["y"],
                 class_names=tuple(str(name) for name in content["class_names"]),
                 feature_names=tuple(str(name) for name in content.get("feature_names", ())),
-                test_mask=content.get("test_mask"),
-                draw=content.get("draw"),
+                **{key: content.get(key) for key in _OPTIONAL},
             )
             saved = str(content["source_hash"])
         except (KeyError, TypeError, ValueError) as error:
@@ -160,6 +166,10 @@ class Dataset:
         mask = self.test_mask
         if mask is not None and (mask.dtype != np.bool_ or mask.shape != (n,)):
             raise ValueError(f"test_mask must be ({n},) bool, not {mask.shape} {mask.dtype}")
+        self._check_generated(n)
+
+    def _check_generated(self, n: int) -> None:
+        """What generators add."""
         draw = self.draw
         if draw is not None and (
             draw.dtype != np.int64
@@ -168,6 +178,13 @@ class Dataset:
             or (np.diff(draw) < 0).any()
         ):
             raise ValueError(f"draw must be ({n},) int64, ascending from 0 without gaps")
+        densities = self.log_densities
+        if densities is not None and (
+            densities.dtype != np.float64
+            or densities.shape != (n, self.n_classes)
+            or not np.isfinite(densities).all()
+        ):
+            raise ValueError(f"log_densities must be ({n}, {self.n_classes}) float64, finite")
 
 
 def numbered(n_features: int) -> tuple[str, ...]:

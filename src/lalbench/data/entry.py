@@ -33,6 +33,7 @@ class Entry:
         image_shape: (H, W, C) where the data are images, else None.
         options: option names with their defaults. An option ``path`` names a file of the user's.
         check: raises UserError for option values that do not fit.
+        has_densities: whether the reader knows the density of each row in each class.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Entry:
     image_shape: tuple[int, int, int] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     check: Callable[[Mapping[str, Any]], None] = _accept
+    has_densities: bool = False
 
     @property
     def is_generator(self) -> bool:

@@ -28,6 +28,8 @@ class Table:
         class_names: names of the labels 0 … C-1 where the source names them, else None.
         test_mask: (n,) bool, rows of a given test partition, or None.
         draw: (n,) int64 number of the draw that a row belongs to, or None.
+        log_densities: (n, C) float64 log density of each row in each class, up to a constant of the
+            row, where a generator knows them; else None.
     """
 
     X: NDArray[np.float64] | NDArray[np.uint8]
@@ -36,18 +38,21 @@ class Table:
     class_names: tuple[str, ...] | None = None
     test_mask: NDArray[np.bool_] | None = None
     draw: NDArray[np.int64] | None = None
+    log_densities: NDArray[np.float64] | None = None
 
 
 def stacked(tables: Sequence[Table]) -> Table:
     """Several draws of one generator as one table."""
     first = tables[0]
     masks = [table.test_mask for table in tables if table.test_mask is not None]
+    densities = [table.log_densities for table in tables if table.log_densities is not None]
     return replace(
         first,
         X=np.concatenate([table.X for table in tables]),
         labels=np.concatenate([table.labels for table in tables]),
         test_mask=np.concatenate(masks) if masks else None,
         draw=np.repeat(np.arange(len(tables)), [len(table.labels) for table in tables]),
+        log_densities=np.concatenate(densities) if densities else None,
     )
 
 
@@ -107,6 +112,8 @@ def to_dataset(table: Table, name: str, relabel: Relabel | None, where: str) -> 
         feature_names=table.feature_names,
         test_mask=None if table.test_mask is None else table.test_mask[kept],
         draw=None if table.draw is None else table.draw[kept],
+        # of other classes: not known
+        log_densities=table.log_densities if relabel is None else None,
     )
 
 

@@ -127,6 +127,28 @@ class Problem:
             )
         return Images(cast(NDArray[np.uint8], self.source.X), self.row_ids)
 
+    @cached_property
+    def posterior(self) -> FloatArray:
+        """(n, C) float64 true class probabilities of the rows in use, of a made data set.
+
+        The classes are as frequent as the setting makes them.
+
+        Raises:
+            UserError: the densities of the data set are not known.
+        """
+        densities = self.source.log_densities
+        if densities is None:
+            raise UserError(
+                "datasets",
+                f'the true class probabilities of "{self.dataset}" are not known',
+                "use waveform_generator without relabel",
+            )
+        odds = densities[self.row_ids] + np.log(self.frequencies)
+        odds -= odds.max(axis=1, keepdims=True)
+        found: FloatArray = np.exp(odds)
+        found /= found.sum(axis=1, keepdims=True)
+        return found
+
     @property
     def X_annotated(self) -> FloatArray:
         """(n_annotated, d) float64."""

@@ -42,10 +42,11 @@ def with_labels(analysis: Analysis, table: Table) -> Table:
         column = NAMES[name].replace(" ", "_")
         data.insert(place + 1, column, _looked_up(budgets, data, name))
     everywhere = _texts(budgets, ["strategy"])
+    asking = set(budgets.loc[budgets["labels_asked"] > 0, "strategy"])
     shown: dict[str, str] = {}
     for label, role in analysis.roles.items():
         text = everywhere.get((label,), "–")
-        text += " + all hidden ones" if role == "bound" and text != "–" else ""
+        text += " + all hidden ones" if role == "bound" and label in asking else ""
         shown |= {label: text, named(pd.Series({"strategy": label, "role": role})): text}
     blocks = [replace(block, shown=_beside(block, shown)) for block in table.blocks]
     return replace(table, data=data, blocks=blocks, caption=f"{table.caption} {CAPTION}")

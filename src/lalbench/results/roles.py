@@ -11,16 +11,17 @@ from lalbench.strategies.base import Need
 Role = Literal["baseline", "strategy", "learned", "bound"]
 
 RANDOM = "random"
+HIDDEN = frozenset({Need.TEST_SET, Need.POSTERIOR})
 LEARNED = frozenset({Need.LEARNED, Need.PRETRAINED})
 
 
 def roles(study: Study) -> dict[str, Role]:
     """The role of each strategy of the study by label, in the study's order.
 
-    ``baseline``: random. ``bound``: reads test labels, or scores candidates by their hidden labels
-    on the reward set; no real annotator can do either. ``learned``: trained on episodes or
-    synthetic data. The "AL average" of the relative curves is over ``strategy`` alone (Bakker et
-    al. 2023, Fig. 3).
+    ``baseline``: random. ``bound``: reads test labels or true class probabilities, or scores
+    candidates by their hidden labels on the reward set; no real annotator can do that. ``learned``:
+    trained on episodes or synthetic data. The "AL average" of the relative curves is over
+    ``strategy`` alone (Bakker et al. 2023, Fig. 3).
     """
     from lalbench import strategies
 
@@ -30,7 +31,7 @@ def roles(study: Study) -> dict[str, Role]:
         needs = strategies.resolve(spec, protocol).needs
         if spec.name == RANDOM and spec.class_path is None:
             found[spec.label] = "baseline"
-        elif Need.TEST_SET in needs or {Need.LABEL_ORACLE, Need.REWARD_SET} <= needs:
+        elif needs & HIDDEN or {Need.LABEL_ORACLE, Need.REWARD_SET} <= needs:
             found[spec.label] = "bound"
         else:
             found[spec.label] = "learned" if needs & LEARNED else "strategy"

@@ -65,6 +65,7 @@ _REGISTRY: Mapping[str, str] = MappingProxyType(
         "lal_independent": "lalbench.strategies.lal:LalIndependent",
         "lal_iterative": "lalbench.strategies.lal:LalIterative",
         "lal_warm_start": "lalbench.strategies.lal:LalWarmStart",
+        "posterior_limit": "lalbench.strategies.look_ahead:PosteriorLimit",
         "expected_error_reduction": (
             "lalbench.strategies.expected_error_reduction:ExpectedErrorReduction"
         ),

@@ -47,6 +47,8 @@ class Need(Enum):
     """Asks for hidden pool labels inside a step; every answer is counted."""
     TEST_SET = auto()
     """Reads the test labels: a bound, not a strategy."""
+    POSTERIOR = auto()
+    """Reads the true class probabilities of a made data set: a bound, not a strategy."""
     LEARNED = auto()
     """Needs the output of its learner (``state.learned``)."""
     PRETRAINED = auto()
@@ -119,6 +121,8 @@ class LearningState:
             ``Need.REWARD_IF_ANY``), else None.
         objective: the study's objective, with its rare class, or None outside a study.
         test_scorer: the study's objective on the test set (``Need.TEST_SET``), else None.
+        posterior: (n_pool, n_classes) float64 true class probabilities (``Need.POSTERIOR``), else
+            None.
         labels: hidden pool labels (``Need.LABEL_ORACLE``), else None.
         learned: what the strategy's learner returned (``Need.LEARNED``, ``Need.PRETRAINED``), else
             None.
@@ -138,6 +142,7 @@ class LearningState:
     reward_scorer: Scorer | None = None
     test_scorer: Scorer | None = None
     objective: Objective | None = None
+    posterior: FloatArray | None = None
     labels: LabelOracle | None = None
     learned: Any = None
 
@@ -262,6 +267,7 @@ def check_needs(
     *,
     network: str,
     has_rewards: bool,
+    has_posterior: bool,
     n_annotated: int | None = None,
 ) -> None:
     """Raises :class:`UserError` where a strategy cannot work in a trial.
@@ -271,6 +277,7 @@ def check_needs(
         title: what messages call it.
         network: what messages call the task classifier if it is a network, else "".
         has_rewards: whether the problem has a reward set.
+        has_posterior: whether its true class probabilities are known.
         n_annotated: size of the initial annotated set, where it is known. A strategy that learns
             from that set says in ``least_annotated`` how many points it needs at least.
     """
@@ -299,6 +306,12 @@ def check_needs(
             "strategy",
             f"{title} needs a reward set, and it is empty",
             "set sizes.reward to 2 or more and labels to reward_apart, or leave the strategy out",
+        )
+    if not has_posterior and Need.POSTERIOR in needs:
+        raise UserError(
+            "strategy",
+            f"{title} reads true class probabilities, which only made data have",
+            "use waveform_generator without relabel, or leave the strategy out",
         )
     least = getattr(strategy, "least_annotated", 0)
     if n_annotated is not None and n_annotated < least:

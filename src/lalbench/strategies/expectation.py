@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from numpy.random import Generator
 from pydantic import Field
 
+from lalbench.objectives import Panel
 from lalbench.seeds import uniforms_by_id
-from lalbench.strategies.base import FloatArray, IntArray, LearningState, given
+from lalbench.strategies.base import (
+    FloatArray,
+    IntArray,
+    LearningState,
+    Need,
+    Selection,
+    given,
+)
+from lalbench.strategies.options import Options, Positive
+from lalbench.strategies.smoothing import slope_of, smooth_scorer, trusted
+from lalbench.strategies.ties import Ranking, Ties
 
 if TYPE_CHECKING:
-    from lalbench.objectives import AnyScorer
+    from lalbench.objectives import AnyScorer, Scorer
 
 Count = Annotated[int, Field(ge=1)]
+Points = Literal["reward", "pool", "both"]
+Correlation = Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False)]
+LADDER = (1.0, 3.0, 10.0, np.inf)
+"""What ``guarded`` tries, the smoothest first."""
 _NONE = np.empty(0, dtype=np.int64)
 
 
@@ -43,13 +59,13 @@ def expected_improvements(
     Args:
         state: with ``new_classifier``.
         q: (n_pool, C) probabilities of the labels.
-        scorer: V; of a panel the mean of its scores counts.
+        scorer: V; a panel gives one score after the other.
         candidates: (k,) positions in the pool.
         chosen: positions that count as annotated, with every label weighed by its probability.
         engine: as of :func:`lalbench.oracle.improvements`.
 
     Returns:
-        (k,) float64.
+        (k,) float64, or (k, S) of a panel of S scorers.
 
     Raises:
         UserError: the state cannot make a classifier.
@@ -73,5 +89,113 @@ def expected_improvements(
         sample_weight=weights,
         engine=engine,
     )
-    each = found.reshape(len(candidates), C, -1).mean(axis=2)
-    return np.einsum("nc,nc->n", q[candidates], each)
+    by_label = found.reshape(len(candidates), C, *scorer.shape)
+    expected: FloatArray = np.einsum("nc,nc...->n...", q[candidates], by_label)
+    return expected
+
+
+@dataclass(frozen=True)
+class ExpectedImprovement(Options):
+    """Ranks the pool by expected improvements of the smooth objective; what expects labels is open.
+
+    Attributes:
+        points: where the objective is evaluated: the reward set with its labels, a sample of the
+            pool with the expected ones, or both (the mean of the two).
+        n_points: size of the sample of the pool.
+        sharpness: of the smooth objective; ``hard``: the objective itself on soft labels;
+            ``guarded``: the least of 1, 3, 10 and ``hard`` that can be trusted (see ``agreement``).
+        agreement: correlation with the improvements of ``hard`` from which on ``guarded`` trusts
+            the improvements of a smoother objective.
+        n_candidates: the largest number of pool points to look at, drawn at random; None: all.
+        engine: what computes the refits (docs/oracle.md).
+        ties: order among equal scores.
+    """
+
+    points: Points = "pool"
+    n_points: Count = 400
+    sharpness: Positive | Literal["hard", "guarded"] = "guarded"
+    agreement: Correlation = 0.5
+    n_candidates: Count | None = None
+    engine: Literal["auto", "logistic", "svm", "forest", "compiled_forest", "reference"] = "auto"
+    ties: Ties = "random"
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        """``reward`` and ``both`` cannot do without the reward set."""
+        rewards = {Need.REWARD_SET} if self.points != "pool" else set()
+        return frozenset({Need.CLASSIFIER, Need.FEATURES} | rewards)
+
+    @property
+    def ladder(self) -> tuple[float, ...]:
+        """Every sharpness that is looked at, in ascending order."""
+        if self.sharpness == "guarded":
+            return LADDER
+        return (np.inf if self.sharpness == "hard" else float(self.sharpness),)
+
+    def select(self, state: LearningState, budget: int, rng: Generator) -> Selection:
+        """Picks one after the other; after each, its labels are expected ones.
+
+        Scores are the expected improvements by single points, -inf for points not looked at.
+
+        Raises:
+            UserError: the state lacks the classifier, the objective or the reward set.
+        """
+        ranking = Ranking.draw(self.ties, state.pool_ids, rng)
+        candidates = first_of(state.pool_ids, self.n_candidates or state.n_pool, rng)
+        # the sample of evaluation points and that of candidates are drawn apart
+        sample = first_of(state.pool_ids, self.n_points, rng)
+        q, details = self._expected_labels(state, rng)
+        scorer = self._scorer(state, q, sample)
+        chosen: list[int] = []
+        rungs: list[int] = []
+        scores = first = np.full(state.n_pool, -np.inf)
+        for pick in range(min(budget, state.n_pool)):
+            left = np.setdiff1d(candidates, chosen)
+            if not len(left):  # a batch larger than the sub-sample
+                left = np.setdiff1d(np.arange(state.n_pool), chosen)
+            scores = np.full(state.n_pool, -np.inf)
+            gains = expected_improvements(
+                state, q, scorer, left, np.asarray(chosen, np.int64), engine=self.engine
+            )
+            # the panel goes through the kinds of points for each sharpness
+            by_sharpness = gains.reshape(len(left), len(self.ladder), -1).mean(axis=2)
+            rung = trusted(by_sharpness, self.agreement)
+            scores[left] = by_sharpness[:, rung]
+            rungs.append(rung)
+            first = scores if pick == 0 else first
+            chosen.append(ranking.best(scores))
+        found = np.asarray(chosen, dtype=np.int64)
+        used = [self.ladder[rung] for rung in rungs]
+        return Selection(found, first, _details(q[found], scorer, used) | details)
+
+    def _expected_labels(
+        self, state: LearningState, rng: Generator
+    ) -> tuple[FloatArray, dict[str, Any]]:
+        """(n_pool, C) probabilities of the labels, and what is to be recorded of them."""
+        raise NotImplementedError
+
+    def _scorer(self, state: LearningState, q: FloatArray, sample: IntArray) -> Panel:
+        """One entry per kind of evaluation points, for each sharpness in turn."""
+        parts: list[tuple[FloatArray, FloatArray | IntArray]] = []
+        if self.points != "pool":
+            rewards: Scorer = given(state.reward_scorer, "reward_scorer", "looking ahead")
+            parts.append((rewards.X, rewards.y))
+        if self.points != "reward":
+            parts.append((state.X_pool[sample], q[sample]))
+        slope = slope_of(state)
+        return Panel(
+            [
+                smooth_scorer(state, X, v, sharpness=sharpness, slope=slope)
+                for sharpness in self.ladder
+                for X, v in parts
+            ]
+        )
+
+
+def _details(q: FloatArray, scorer: Panel, sharpness: list[float]) -> dict[str, Any]:
+    shown = ["hard" if np.isinf(each) else each for each in sharpness]
+    labels = [[round(p, 6) for p in row] for row in q.tolist()]
+    found: dict[str, Any] = {"expected_labels": labels, "sharpness": shown}
+    if scorer.slope != 1.0:
+        found["slope"] = round(scorer.slope, 6)
+    return found

@@ -9,36 +9,20 @@ docs/look-ahead.md says what each part is worth.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.random import Generator
 
 from lalbench import label_models
 from lalbench.errors import UserError
-from lalbench.label_models import Combine, LabelModel, fit_label_model
-from lalbench.objectives import Panel
-from lalbench.strategies.base import (
-    FloatArray,
-    IntArray,
-    LearningState,
-    Need,
-    Selection,
-    given,
-)
-from lalbench.strategies.expectation import Count, expected_improvements, first_of
-from lalbench.strategies.options import Options, Positive
-from lalbench.strategies.smoothing import slope_of, smooth_scorer
-from lalbench.strategies.ties import Ranking, Ties
-
-if TYPE_CHECKING:
-    from lalbench.objectives import Scorer
-
-Points = Literal["reward", "pool", "both"]
+from lalbench.label_models import Combine, fit_label_model
+from lalbench.strategies.base import FloatArray, LearningState, Need, given
+from lalbench.strategies.expectation import ExpectedImprovement
 
 
 @dataclass(frozen=True)
-class LookAhead(Options):
+class LookAhead(ExpectedImprovement):
     r"""The largest expected improvement of the smooth objective, labels expected by a label model.
 
     Rule:
@@ -64,26 +48,13 @@ class LookAhead(Options):
           reward labels; compare it with strategies that have as many labels.
 
     Attributes:
-        points: where the objective is evaluated: the reward set with its labels, a sample of the
-            pool with the label model's, or both (the mean of the two).
-        n_points: size of the sample of the pool.
         label_model: candidates of :func:`lalbench.label_models.fit_label_model`; ``classifier``
             alone: the task classifier's own probabilities.
         combine: ``choose`` one candidate, or ``stack`` them.
-        sharpness: of the smooth objective; ``hard``: the objective itself on soft labels.
-        n_candidates: the largest number of pool points to look at, drawn at random; None: all.
-        engine: what computes the refits (docs/oracle.md).
-        ties: order among equal scores.
     """
 
-    points: Points = "pool"
-    n_points: Count = 400
     label_model: tuple[str, ...] = label_models.DEFAULT
     combine: Combine = "choose"
-    sharpness: Positive | Literal["hard"] = 1.0
-    n_candidates: Count | None = None
-    engine: Literal["auto", "logistic", "svm", "forest", "compiled_forest", "reference"] = "auto"
-    ties: Ties = "random"
 
     def __post_init__(self) -> None:
         given: Any = self.label_model
@@ -98,76 +69,56 @@ class LookAhead(Options):
 
     @property
     def needs(self) -> frozenset[Need]:
-        """The reward set is read where there is one; ``reward`` and ``both`` cannot do without."""
-        asks = Need.REWARD_IF_ANY if self.points == "pool" else Need.REWARD_SET
-        return frozenset({Need.CLASSIFIER, Need.FEATURES, Need.PROBABILITIES, asks})
+        """The reward set is read where there is one."""
+        asks = super().needs | {Need.PROBABILITIES}
+        return asks if Need.REWARD_SET in asks else asks | {Need.REWARD_IF_ANY}
 
-    def select(self, state: LearningState, budget: int, rng: Generator) -> Selection:
-        """Picks one after the other; after each, its labels are expected ones.
-
-        Scores are the expected improvements by single points, -inf for points not looked at.
-
-        Raises:
-            UserError: the state lacks the classifier, the objective or the reward set.
-        """
-        ranking = Ranking.draw(self.ties, state.pool_ids, rng)
-        candidates = first_of(state.pool_ids, self.n_candidates or state.n_pool, rng)
-        # the sample of evaluation points and that of candidates are drawn apart
-        sample = first_of(state.pool_ids, self.n_points, rng)
-        model = self._label_model(state, rng)
-        q = _label_probabilities(model, state)
-        scorer = self._scorer(state, q, sample)
-        chosen: list[int] = []
-        scores = first = np.full(state.n_pool, -np.inf)
-        for pick in range(min(budget, state.n_pool)):
-            left = np.setdiff1d(candidates, chosen)
-            if not len(left):  # a batch larger than the sub-sample
-                left = np.setdiff1d(np.arange(state.n_pool), chosen)
-            scores = np.full(state.n_pool, -np.inf)
-            scores[left] = expected_improvements(
-                state, q, scorer, left, np.asarray(chosen, np.int64), engine=self.engine
-            )
-            first = scores if pick == 0 else first
-            chosen.append(ranking.best(scores))
-        found = np.asarray(chosen, dtype=np.int64)
-        return Selection(found, first, _details(model, q[found], scorer))
-
-    def _label_model(self, state: LearningState, rng: Generator) -> LabelModel | None:
-        """Fitted on every label that may be seen; None for the classifier's own probabilities."""
+    def _expected_labels(
+        self, state: LearningState, rng: Generator
+    ) -> tuple[FloatArray, dict[str, Any]]:
+        """By a model of every label that may be seen, or the classifier's own probabilities."""
         if self.label_model == ("classifier",):
-            return None
+            return state.probabilities, {}
         X, y, ids = state.X_annotated, state.y_annotated, state.annotated_ids
         rewards = state.reward_scorer
         order = np.argsort(ids, kind="stable")
         X, y = X[order], y[order]
         if rewards is not None:
             X, y = np.concatenate([X, rewards.X]), np.concatenate([y, rewards.y])
-        return fit_label_model(
+        model = fit_label_model(
             X, y, state.n_classes, candidates=self.label_model, combine=self.combine,
             seed=int(rng.integers(2**31)),
         )  # fmt: skip
-
-    def _scorer(self, state: LearningState, q: FloatArray, sample: IntArray) -> Panel:
-        """One entry per kind of evaluation points."""
-        sharpness = np.inf if self.sharpness == "hard" else float(self.sharpness)
-        parts: list[tuple[FloatArray, FloatArray | IntArray]] = []
-        if self.points != "pool":
-            rewards: Scorer = given(state.reward_scorer, "reward_scorer", "looking ahead")
-            parts.append((rewards.X, rewards.y))
-        if self.points != "reward":
-            parts.append((state.X_pool[sample], q[sample]))
-        slope = slope_of(state)
-        return Panel(
-            [smooth_scorer(state, X, v, sharpness=sharpness, slope=slope) for X, v in parts]
-        )
+        return model.probabilities(state.X_pool), model.details
 
 
-def _label_probabilities(model: LabelModel | None, state: LearningState) -> FloatArray:
-    return state.probabilities if model is None else model.probabilities(state.X_pool)
+@dataclass(frozen=True)
+class PosteriorLimit(ExpectedImprovement):
+    r"""Look-ahead that knows the true class probabilities: the limit of strategies of its form.
 
+    Rule:
+        $\arg\max_x \sum_c P(c \mid x) V(\theta(A \cup \lbrace (x, c) \rbrace))$, as
+        `look_ahead`, $P$ the true class probabilities
 
-def _details(model: LabelModel | None, q: FloatArray, scorer: Panel) -> dict[str, Any]:
-    found: dict[str, Any] = {"expected_labels": [[round(p, 6) for p in row] for row in q.tolist()]}
-    if scorer.slope != 1.0:
-        found["slope"] = round(scorer.slope, 6)
-    return found if model is None else found | model.details
+    Cost:
+        $nK$ exact refits
+
+    Source:
+        This package; the densities of the waveforms follow L. Breiman, J. Friedman, R. Olshen and
+        C. Stone, *Classification and Regression Trees*, 1984, section 2.6.2.
+
+    Pitfalls:
+        - Only made data have true class probabilities (``waveform_generator``).
+        - It is a limit of looking one label ahead with this objective, not of all strategies.
+    """
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        """The true class probabilities besides."""
+        return super().needs | {Need.POSTERIOR}
+
+    def _expected_labels(
+        self, state: LearningState, rng: Generator
+    ) -> tuple[FloatArray, dict[str, Any]]:
+        found: FloatArray = given(state.posterior, "posterior", "the limit")
+        return found, {}

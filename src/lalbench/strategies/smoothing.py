@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 from numpy.typing import ArrayLike
 
-from lalbench.strategies.base import given
+from lalbench.strategies.base import FloatArray, given
 
 if TYPE_CHECKING:
     from lalbench.objectives import SmoothScorer
@@ -53,8 +54,6 @@ def slope_of(state: LearningState) -> float:
     """
     if hasattr(state.classifier, "predict_proba"):
         return 1.0
-    import numpy as np
-
     from lalbench.classifiers.margins import fit_slope
 
     order = np.argsort(state.annotated_ids, kind="stable")  # the folds follow the ids
@@ -64,3 +63,29 @@ def slope_of(state: LearningState) -> float:
         state.y_annotated[order],
         state.fit_weights,
     )
+
+
+def trusted(gains: FloatArray, agreement: float) -> int:
+    """The guard: which sharpness to rank by.
+
+    A smooth objective misleads where the classifier cannot represent the boundary: it can rise
+    while the objective falls. Then its improvements have little to do with those of the objective
+    itself, the last column.
+
+    Args:
+        gains: (k, S) expected improvements of k candidates, from the smoothest to the hardest.
+        agreement: the least correlation with the last column.
+
+    Returns:
+        The first column that agrees with the last; the first of all where the last says nothing
+        because it is constant.
+    """
+    centred = gains - gains.mean(axis=0)
+    spread = np.sqrt((centred**2).sum(axis=0))
+    if gains.shape[1] == 1 or not spread[-1] > 0:
+        return 0
+    with np.errstate(invalid="ignore", divide="ignore"):
+        correlation = centred.T @ centred[:, -1] / (spread * spread[-1])
+    agrees = correlation >= agreement
+    agrees[-1] = True
+    return int(np.argmax(agrees))

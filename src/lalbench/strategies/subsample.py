@@ -65,7 +65,14 @@ class Subsample:
 def restrict(state: LearningState, part: IntArray) -> LearningState:
     """The state whose pool consists of the positions ``part``; its signals are computed anew."""
     labels = None if state.labels is None else _PartOfLabels(state.labels, part)
-    return replace(state, X_pool=state.X_pool[part], pool_ids=state.pool_ids[part], labels=labels)
+    posterior = None if state.posterior is None else state.posterior[part]
+    return replace(
+        state,
+        X_pool=state.X_pool[part],
+        pool_ids=state.pool_ids[part],
+        posterior=posterior,
+        labels=labels,
+    )
 
 
 class _PartOfLabels(LabelOracle):

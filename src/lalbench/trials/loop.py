@@ -83,6 +83,7 @@ class Loop:
             names.strategy or type(strategy).__name__,
             network=type(self.classifier).__name__ if isinstance(self.inputs, Images) else "",
             has_rewards=len(problem.reward) > 0,
+            has_posterior=problem.source.log_densities is not None,
         )
         self.learned, self._initial = learned, initial
         if hasattr(strategy, "adapt_classifier"):
@@ -137,6 +138,7 @@ class Loop:
             reward_scorer=self._reward_scorer if needs & READS_REWARDS else None,
             test_scorer=self._test_scorer if Need.TEST_SET in needs else None,
             objective=self._test_scorer.objective,
+            posterior=problem.posterior[self.pool] if Need.POSTERIOR in needs else None,
             labels=self.labels,
             learned=self.learned,
         )
