@@ -92,6 +92,16 @@ def test_labels_of_many_kinds(tmp_path: Path, name: str, labels: list[Any]) -> N
     assert table.feature_names == ("a", "b")
 
 
+def test_texts_that_mean_no_label(tmp_path: Path) -> None:
+    made = frame()
+    expected = suggest(question(written(tmp_path, made, "my.csv")))
+    made["label"] = made["label"].replace("", "NA").fillna("NA")
+    path = written(tmp_path, made, "other.csv")
+    found = suggest(question(path, unlabelled=["NA"]))
+    assert found.rows["row"].tolist() == expected.rows["row"].tolist()
+    assert found.summary["labelled"] == expected.summary["labelled"]
+
+
 def test_a_strategy_that_measures_sets_labelled_rows_apart(tmp_path: Path) -> None:
     path = written(tmp_path, frame(60, 40))
     options = {"n_simulations": 4, "epochs": 1}
@@ -231,6 +241,14 @@ def test_a_line_is_never_glued_to_an_unfinished_one(
         ({}, ["--class-weight", "yes=1", "--class-weight", "yes=2"], '"yes" stands twice'),
         ({}, ["--strategy", "x"], '--strategy: unknown strategy "x"'),
         ({}, ["--option", "ties=x"], '--option ties: cannot use "x"'),
+        ({}, ["--processes", "0"], "--processes: 0; give 1 or more"),
+        ({}, ["--learned", "kept.npz"], "--learned: entropy learns nothing on synthetic data"),
+        ({"label": ["x", "?"] * 10 + [""] * 40}, [], '"?" may be a class or a missing label; say'),
+        (
+            {"label": ["NA", "x"] * 30},
+            [],
+            "in every row; leave it empty where a label is wanted, or",
+        ),
         ({"a": np.nan}, [], "60 values missing"),
         ({"a": 1e308}, [], 'column "a": 1e+308 in data row 1 is too large to be squared; rescale'),
     ],

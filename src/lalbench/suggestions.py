@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from lalbench import files, objectives, strategies
 from lalbench.active_learner import ActiveLearner
-from lalbench.data.partly_labelled import PartlyLabelled, read_partly_labelled
+from lalbench.data.partly_labelled import PartlyLabelled, missing_marker, read_partly_labelled
 from lalbench.errors import UserError
 from lalbench.seeds import Streams, uniforms_by_id
 from lalbench.strategies.base import Need
@@ -43,6 +43,7 @@ class Question:
         objective_options: of the objective.
         class_weights: labels, as text, → weights in the objective; none: all 1.
         leave_out: columns that are no features.
+        unlabelled: texts of the target that mean no label, besides the empty one.
         reward: share of the labelled rows on which strategies that need it measure the objective;
             these train nothing.
         seed: of all random numbers.
@@ -60,6 +61,7 @@ class Question:
     objective_options: Mapping[str, Any] = field(default_factory=dict)
     class_weights: Mapping[str, float] | None = None
     leave_out: Sequence[str] = ()
+    unlabelled: Sequence[str] = ()
     reward: float = 0.5
     seed: int = 0
     learned: Path | None = None
@@ -89,7 +91,11 @@ def suggest(question: Question) -> Answer:
     """
     if not 0 < question.reward < 1:
         raise UserError("reward", f"{question.reward}", "give a share between 0 and 1")
-    table = read_partly_labelled(str(question.data), question.target, question.leave_out)
+    if question.processes < 1:
+        raise UserError("processes", f"{question.processes}", "give 1 or more")
+    table = read_partly_labelled(
+        str(question.data), question.target, question.leave_out, unlabelled=question.unlabelled
+    )
     _check_labels(table, question)
     classes = np.unique(table.labels).tolist()
     active = ActiveLearner(
@@ -177,6 +183,13 @@ def _check_labels(table: PartlyLabelled, question: Question) -> None:
             found,
             "label at least one row of each of two classes",
         )
+    marker = missing_marker(list(map(str, known.tolist())))
+    if marker is not None and not question.unlabelled:
+        raise UserError(
+            f'{question.data}, column "{question.target}"',
+            f'"{marker}" may be a class or a missing label',
+            f'say --unlabelled "{marker}", or rename the class',
+        )
 
 
 def _by_label(
@@ -193,7 +206,13 @@ def _learn(
 ) -> None:
     """Learns what the strategy needs, or reads what it learned on synthetic data before."""
     needs = active.strategy.needs
-    kept = question.learned if Need.PRETRAINED in needs else None
+    kept = question.learned
+    if kept is not None and Need.PRETRAINED not in needs:
+        raise UserError(
+            "learned",
+            f"{question.strategy} learns nothing on synthetic data that could be kept",
+            "leave it out",
+        )
     if kept is not None and kept.exists():
         active.load(kept)
         if active.learned_by != active.configuration:

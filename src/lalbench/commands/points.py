@@ -26,6 +26,7 @@ _OPTIONS = {
     "reward": "--reward",
     "leave-out": "--leave-out",
     "learned": "--learned",
+    "processes": "--processes",
     "options": "--option",
     "class_weights": "--class-weight",
 }
@@ -77,6 +78,13 @@ def add(commands: Commands) -> None:
         "--leave-out", action="append", default=[], metavar="COLUMN", help="that is no feature"
     )
     sub.add_argument(
+        "--unlabelled",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="in the target that means no label, besides the empty one",
+    )
+    sub.add_argument(
         "--reward",
         type=float,
         default=0.5,
@@ -119,6 +127,7 @@ def _answer(options: argparse.Namespace) -> None:
         objective_options=_pairs("--objective-option", options.objective_option),
         class_weights=_pairs("--class-weight", options.class_weight) or None,
         leave_out=options.leave_out,
+        unlabelled=options.unlabelled,
         reward=options.reward,
         seed=options.seed,
         learned=options.learned,

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+_MISSING = frozenset({"na", "n/a", "nan", "null", "none", "?", "-", "--", "<na>"})
+
+
 @dataclass(frozen=True)
 class PartlyLabelled:
     """Rows with and without a label.
@@ -36,8 +39,17 @@ class PartlyLabelled:
     frame: pd.DataFrame
 
 
+def missing_marker(labels: Sequence[str]) -> str | None:
+    """The first label that other programs write where a value is missing, if there is one."""
+    return next((label for label in labels if label.strip().lower() in _MISSING), None)
+
+
 def read_partly_labelled(
-    path: str, target: str, leave_out: Sequence[str] = (), format_: str | None = None
+    path: str,
+    target: str,
+    leave_out: Sequence[str] = (),
+    format_: str | None = None,
+    unlabelled: Sequence[str] = (),
 ) -> PartlyLabelled:
     """The table in a CSV or Parquet file whose rows without a label have an empty target.
 
@@ -46,6 +58,7 @@ def read_partly_labelled(
         target: name of the label column.
         leave_out: columns that are no features: names, dates, notes.
         format_: csv or parquet; None: by its ending.
+        unlabelled: texts of the target that mean no label, besides the empty one.
 
     Raises:
         UserError: there is no such file or column, no row without a label, or something in it that
@@ -66,12 +79,15 @@ def read_partly_labelled(
         [numeric_column(frame[name], f'{path}, column "{name}"') for name in features]
     )
     column = frame[target]
-    labelled = ~np.asarray(column.isna() | (column.astype(str).str.strip() == ""))
+    texts = column.astype(str).str.strip()
+    labelled = ~np.asarray(column.isna() | texts.isin(["", *unlabelled]))
     if labelled.all():
+        marker = missing_marker(texts.unique().tolist())
         raise UserError(
             f'{path}, column "{target}"',
             "has a label in every row",
-            "leave it empty where a label is wanted",
+            "leave it empty where a label is wanted"
+            + (f', or say --unlabelled "{marker}"' if marker else ""),
         )
     given = column[labelled].infer_objects()
     labels = column_labels(given, f'{path}, column "{target}"') if len(given) else np.empty(0)
