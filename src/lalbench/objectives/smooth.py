@@ -147,13 +147,17 @@ class SmoothScorer:
         from scipy.special import expit
 
         def evaluate(block: NDArray[Any]) -> FloatArray:
-            if np.isinf(self.sharpness):
-                return self._of(np.eye(2)[(block > 0).astype(np.int64)])
-            odds = block if self.sharpness == 1 else self.sharpness * block
+            hard = np.isinf(self.sharpness)
             if not isinstance(self.objective, CountObjective):
-                return self._of(two_columns(odds))
+                if hard:
+                    return self._of(np.eye(2)[(block > 0).astype(np.int64)])
+                return self._of(two_columns(self.sharpness * block))
             # the probabilities of one class say all, and a sigmoid is most of the work
-            counts = SoftCounts(self._labels, expit(odds))
+            if hard:
+                second = (block > 0).astype(np.float64)
+            else:
+                second = expit(block if self.sharpness == 1 else self.sharpness * block)
+            counts = SoftCounts(self._labels, second)
             return self.objective.of_counts(counts, self.class_weights)
 
         return blockwise(np.asarray(decisions), (len(self.y),), evaluate)
