@@ -1,0 +1,268 @@
+"""What one choice of ``look_ahead`` is worth, by its options, on the development data.
+
+Run: ``python -m benchmarks.look_ahead_choices [--splits 24] [--classifier svm]
+[--labels reward_apart] [--only banana]``. Every refit of 250 candidates with each label is scored
+once by all companions and label models, and by the objective itself on the test set and the rest of
+the pool with their true labels. So every set of options chooses from the same candidates, and the
+value of a choice is what its true label improves the objective by: in standard deviations of the
+candidates' improvements, above their mean, which is what a random choice is worth. The table has
+the mean over all places (data set, setting), the paired difference to the first arm with its
+standard error, and the worst place. One choice is not a trial of ten: docs/look-ahead.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from tabulate import tabulate
+from threadpoolctl import threadpool_limits
+
+from lalbench import label_models, oracle, strategies, trials
+from lalbench.compute import using
+from lalbench.config import DatasetSpec, Sizes
+from lalbench.errors import UserError
+from lalbench.objectives import AnyScorer, Panel
+from lalbench.problems import Problem, build_problem
+from lalbench.strategies.base import FloatArray, IntArray, LearningState
+from lalbench.strategies.smoothing import slope_of, smooth_scorer, trusted
+
+SETTINGS = ("balanced", "imbalanced", "imbalanced_weighted")
+KINDS = ("svm", "gaussian_process", "extra_trees", "logistic_regression")
+SHARPNESS = (1.0, 3.0, 10.0, np.inf)
+N_CANDIDATES = 250
+N_POINTS = (100, 400, 1600)
+USUAL = 400
+FIRST_SEED = 3000
+BASE = "svm, T 10"
+
+
+def _digits(name: str, first: list[int], second: list[int], sizes: Sizes | None) -> DatasetSpec:
+    return DatasetSpec(name="digits", label=name, relabel=[first, second], sizes=sizes)
+
+
+def _small(name: str, size: int) -> DatasetSpec:
+    return DatasetSpec(name=name, sizes=Sizes(test=100, reward=size, annotated=size))
+
+
+DATASETS = (
+    DatasetSpec(name="waveform_generator", options={"n": 4600}),
+    _digits("digits_low", [0, 1, 2, 3, 4], [5, 6, 7, 8, 9], None),
+    _digits("digits_even", [0, 2, 4, 6, 8], [1, 3, 5, 7, 9], None),
+    _digits("digits_3", [0, 1, 2, 4, 5, 6, 7, 8, 9], [3], Sizes(test=100, reward=50, annotated=50)),
+    DatasetSpec(name="banana"),
+    DatasetSpec(name="splice"),
+    _small("australian", 40),
+    _small("breast_cancer", 40),
+    _small("diabetis", 40),
+    _small("german", 50),
+    DatasetSpec(name="heart", sizes=Sizes(test=30, reward=30, annotated=30)),
+)
+"""Development data: none of it is in the proof (studies/look-ahead.yaml)."""
+
+
+@dataclass(frozen=True)
+class Episode:
+    """One state, its candidates refitted with each label.
+
+    Attributes:
+        expected: (label model, sharpness, number of points) → (k,) expected improvements; points
+            is 0 for the reward set.
+        losses: label model → cross-validated log loss.
+        truth: (k,) improvements of the objective by the true labels.
+        entropy: (k,) of the classifier's probabilities.
+    """
+
+    expected: Mapping[tuple[str, float, int], FloatArray]
+    losses: Mapping[str, float]
+    truth: FloatArray
+    entropy: FloatArray
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--splits", type=int, default=24)
+    parser.add_argument("--classifier", default="logistic_regression")
+    parser.add_argument("--labels", choices=("all_labels", "reward_apart"), default="all_labels")
+    parser.add_argument("--only", nargs="+", help="data sets")
+    given = parser.parse_args(arguments)
+    warnings.simplefilter("ignore")
+    values: dict[str, dict[str, list[float]]] = {}
+    with threadpool_limits(1), using(device="cpu"):
+        for dataset in DATASETS:
+            if given.only and dataset.label not in given.only:
+                continue
+            for setting in SETTINGS:
+                place = f"{dataset.label}, {setting}"
+                for one in episodes(dataset, setting, given):
+                    for arm, value in arm_values(one).items():
+                        values.setdefault(arm, {}).setdefault(place, []).append(value)
+    print(f"{given.classifier}, {given.labels}, at most {given.splits} splits of each place\n")
+    head = ["arm", "value", f"minus {BASE}", "worst", "where"]
+    print(tabulate(rows(values), head, disable_numparse=True))
+
+
+def episodes(dataset: DatasetSpec, setting: str, given: argparse.Namespace) -> Iterator[Episode]:
+    """The first state of each split; none where the data set is too small for the setting."""
+    for split in range(given.splits):
+        try:
+            problem = build_problem(
+                dataset, setting, data_seed=FIRST_SEED + split, seed=0, labels=given.labels
+            )
+        except UserError as error:
+            print(f"left out: {error}")
+            return
+        found = episode(problem, given.classifier, np.random.default_rng(split))
+        if found.truth.std() > 0:
+            yield found
+
+
+def episode(problem: Problem, classifier: str, rng: np.random.Generator) -> Episode:
+    """Refits ``N_CANDIDATES`` candidates of the first state with each label."""
+    state = trials.first_state(problem, classifier, strategies.get("look_ahead"))
+    candidates = np.sort(rng.permutation(state.n_pool)[:N_CANDIDATES])
+    q, losses = label_probabilities(problem, state)
+    scorers, keys = companions(state, q, rng.permutation(state.n_pool))
+    known = problem.y[problem.pool]
+    rest = np.setdiff1d(np.arange(state.n_pool), candidates)
+    X = np.concatenate([problem.X_test, state.X_pool[rest]])
+    y = np.concatenate([problem.y_test, known[rest]])
+    scorers.append(smooth_scorer(state, X, y, sharpness=np.inf))
+    gains = improvements(state, candidates, Panel(scorers))
+    expected = {
+        key: np.einsum("kc,kc->k", q[key[0]][candidates], gains[:, :, place])
+        for place, key in enumerate(keys)
+    }
+    p = state.probabilities[candidates]
+    entropy = -(p * np.log(np.maximum(p, 1e-300))).sum(axis=1)
+    truth = gains[np.arange(len(candidates)), known[candidates], -1]
+    return Episode(expected, losses, truth, entropy)
+
+
+def label_probabilities(
+    problem: Problem, state: LearningState
+) -> tuple[dict[str, FloatArray], dict[str, float]]:
+    """Those of every kind of label model, of the classifier, and the true ones if known."""
+    order = np.argsort(state.annotated_ids)
+    X, y = state.X_annotated[order], state.y_annotated[order]
+    if state.reward_scorer is not None:
+        X = np.concatenate([X, state.reward_scorer.X])
+        y = np.concatenate([y, state.reward_scorer.y])
+    fitted = {
+        kind: label_models.fit_label_model(X, y, state.n_classes, candidates=[kind])
+        for kind in KINDS
+    }
+    q = {kind: model.probabilities(state.X_pool) for kind, model in fitted.items()}
+    q["classifier"] = state.probabilities
+    if problem.source.log_densities is not None:
+        q["true"] = problem.posterior[problem.pool]
+    return q, {kind: model.losses[kind] for kind, model in fitted.items()}
+
+
+def companions(
+    state: LearningState, q: Mapping[str, FloatArray], order: IntArray
+) -> tuple[list[Any], list[tuple[str, float, int]]]:
+    """A scorer for each label model, sharpness and set of points, and what they are called."""
+    slope = slope_of(state)
+    scorers: list[AnyScorer] = []
+    keys = []
+    samples = {n: state.X_pool[order[:n]] for n in N_POINTS}
+    for kind, labels in q.items():
+        for sharpness in SHARPNESS:
+            for n, X in samples.items():
+                if n != USUAL and kind != "svm":
+                    continue
+                v = labels[order[:n]]
+                scorers.append(smooth_scorer(state, X, v, sharpness=sharpness, slope=slope))
+                keys.append((kind, sharpness, n))
+    rewards = state.reward_scorer
+    for sharpness in SHARPNESS if rewards is not None else ():
+        assert rewards is not None
+        shared = smooth_scorer(state, rewards.X, rewards.y, sharpness=sharpness, slope=slope)
+        for kind in q:  # the same score, expected by each label model
+            scorers.append(shared)
+            keys.append((kind, sharpness, 0))
+    return scorers, keys
+
+
+def improvements(state: LearningState, candidates: IntArray, panel: Panel) -> FloatArray:
+    """(k, C, S) improvements by each candidate with each label."""
+    n_classes = state.n_classes
+    labels = np.tile(np.arange(n_classes), len(candidates))
+    weights = None
+    if state.fit_weights is not None:
+        weights = state.fit_weights[np.concatenate([state.y_annotated, labels])]
+    assert state.new_classifier is not None
+    found = oracle.improvements(
+        state.new_classifier(),
+        state.X_annotated,
+        state.y_annotated,
+        np.repeat(state.X_pool[candidates], n_classes, axis=0),
+        labels,
+        panel,
+        sample_weight=weights,
+    )
+    return found.reshape(len(candidates), n_classes, -1)
+
+
+def arm_values(one: Episode) -> dict[str, float]:
+    """What the choice of every arm is worth."""
+    known = {kind for kind, _, n in one.expected if n == USUAL}
+    chosen = {
+        "choose of svm, gaussian_process": _least(one, KINDS[:2]),
+        "choose of all but logistic_regression": _least(one, KINDS[:3]),
+        "choose of all": _least(one, KINDS),
+    }
+    arms = {kind: kind for kind in (*KINDS, "classifier", "true") if kind in known} | chosen
+    scores = {"entropy": one.entropy, "oracle": one.truth}
+    for name, kind in arms.items():
+        ladder = np.column_stack([one.expected[kind, T, USUAL] for T in SHARPNESS])
+        for place, sharpness in enumerate(SHARPNESS):
+            scores[f"{name}, {_shown(sharpness)}"] = ladder[:, place]
+        scores[f"{name}, guard 0.5"] = ladder[:, trusted(ladder, 0.5)]
+        spread = np.maximum(ladder.std(axis=0), 1e-300)
+        scores[f"{name}, mean of all T"] = ((ladder - ladder.mean(axis=0)) / spread).mean(axis=1)
+    for sharpness in SHARPNESS:
+        shown, pool = _shown(sharpness), one.expected["svm", sharpness, USUAL]
+        for n in N_POINTS:
+            scores[f"svm, {shown}, {n} points"] = one.expected["svm", sharpness, n]
+        if ("svm", sharpness, 0) in one.expected:
+            rewards = one.expected["svm", sharpness, 0]
+            scores[f"svm, {shown}, reward set"] = rewards
+            scores[f"svm, {shown}, both"] = pool + rewards
+    spread = one.truth.std()
+    return {
+        arm: float((one.truth[np.argmax(score)] - one.truth.mean()) / spread)
+        for arm, score in scores.items()
+    }
+
+
+def _least(one: Episode, kinds: Sequence[str]) -> str:
+    return min(kinds, key=lambda kind: one.losses[kind])
+
+
+def _shown(sharpness: float) -> str:
+    return "hard" if np.isinf(sharpness) else f"T {sharpness:g}"
+
+
+def rows(values: Mapping[str, Mapping[str, Sequence[float]]]) -> list[list[str]]:
+    """Arms from the best to the worst."""
+    found = []
+    for arm, places in values.items():
+        means = {place: float(np.mean(each)) for place, each in places.items()}
+        pairs = [np.subtract(each, values[BASE][place]) for place, each in places.items()]
+        difference = np.mean([pair.mean() for pair in pairs])
+        error = np.sqrt(sum(pair.var() / len(pair) for pair in pairs)) / len(pairs)
+        worst = min(means, key=lambda place: means[place])
+        value = float(np.mean(list(means.values())))
+        shown = f"{difference:+.3f} ± {error:.3f}" if arm != BASE else ""
+        found.append((value, [arm, f"{value:.3f}", shown, f"{means[worst]:+.2f}", worst]))
+    return [row for _, row in sorted(found, key=lambda each: -each[0])]
+
+
+if __name__ == "__main__":
+    main()
