@@ -71,7 +71,7 @@ class Earlier:
     def _add_trials(self, folder: Path, kinds: set[Kind]) -> None:
         for path in sorted(folder.glob("timings/*/*/*/*/block-*.parquet")):
             labels = path.relative_to(folder / "timings").parts[:-1]
-            job = Job("trials", path, folder / "benchmarks", labels)
+            job = Job("trials", path, Path("trials"), folder, labels)
             if _kind(job) not in kinds:
                 continue
             frame = records.read(path, "timings")

@@ -139,6 +139,22 @@ def cost_class(study: Study, strategy: str, classifier: str) -> CostClass:
     return _cost_class(spec.model_dump_json(by_alias=True), study.protocol)
 
 
+def together(study: Study) -> list[str]:
+    """Strategies whose trials of a block share a job, for tabular classifiers: the cheap ones that
+    read nothing learned. Most of the time of such a job is its start.
+    """
+    from lalbench import classifiers
+
+    tabular = [one.label for one in study.classifiers if not classifiers.is_network(one)]
+    return [
+        strategy.label
+        for strategy in study.strategies
+        if tabular
+        and cost_class(study, strategy.label, tabular[0]) == "cheap"
+        and not any(pretraining.of(study, strategy.label, one) for one in tabular)
+    ]
+
+
 @cache
 def _cost_class(spec: str, protocol: str) -> CostClass:
     # Kept by its text: a study asks for it several times per job.

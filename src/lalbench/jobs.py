@@ -6,7 +6,7 @@ What is learned before the trials is no part of it (:mod:`lalbench.pretraining_c
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lalbench import grid
@@ -26,7 +26,9 @@ class Job:
     Attributes:
         stage: of the workflow.
         output: the file or folder that it makes, or the first of them.
-        benchmark: where the workflow notes its seconds.
+        notes: below ``logs`` and ``benchmarks`` of the study, what says what it did and how long it
+            took, without their endings. Trials of several strategies may share a job.
+        folder: of the study.
         labels: of data set, setting, classifier and strategy, as far as the stage has them.
         block: its name, if the stage has blocks.
         pairs: the seed pairs that it runs; none where the stage has no blocks.
@@ -35,11 +37,22 @@ class Job:
 
     stage: grid.Stage
     output: Path
-    benchmark: Path
+    notes: Path
+    folder: Path
     labels: tuple[str, ...] = ()
     block: str = ""
     pairs: tuple[grid.Pair, ...] = ()
     cell: grid.Cell | None = None
+
+    @property
+    def benchmark(self) -> Path:
+        """Where the workflow notes its seconds."""
+        return self.folder / "benchmarks" / f"{self.notes}.tsv"
+
+    @property
+    def log(self) -> Path:
+        """What it says while it runs."""
+        return self.folder / "logs" / f"{self.notes}.log"
 
     @property
     def units(self) -> int:
@@ -64,17 +77,20 @@ def every(study: Study) -> Iterator[Job]:
     all_classifiers = [(*place, one.label) for place in places for one in study.classifiers]
     yield from _of_stage(study, "references", "references", "parquet", all_classifiers, shared)
     for stage in RESULTS:
-        benchmark = study.folder / "benchmarks" / f"{stage}.tsv"
-        yield Job(stage, study.folder / _OUTPUTS[stage], benchmark)
+        yield Job(stage, study.folder / _OUTPUTS[stage], Path(stage), study.folder)
 
 
 def _of_cells(
     study: Study, stage: grid.Stage, folder: str, suffix: str, cells: list[grid.Cell]
 ) -> Iterator[Job]:
+    shared = grid.together(study)
     for cell in cells:
         labels = (cell.dataset, cell.setting, cell.classifier, cell.strategy)
         blocks = grid.blocks(study, cell.cost_class)
-        yield from _of_stage(study, stage, folder, suffix, [labels], blocks, cell)
+        for job in _of_stage(study, stage, folder, suffix, [labels], blocks, cell):
+            together = cell.cost_class == "cheap" and cell.strategy in shared
+            place = Path(stage, *labels[:3], f"block-{job.block}")
+            yield replace(job, notes=place) if together else job
 
 
 def _of_stage(
@@ -92,7 +108,8 @@ def _of_stage(
             yield Job(
                 stage,
                 study.folder / folder / f"{path}.{suffix}",
-                study.folder / "benchmarks" / stage / f"{path}.tsv",
+                Path(stage, path),
+                study.folder,
                 labels,
                 block.id,
                 block.pairs,

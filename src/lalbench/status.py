@@ -73,18 +73,17 @@ def _trials(study: Study, others: set[Path]) -> str:
         others: records that count for nothing.
     """
     finished = failed = running = total = 0
-    for cell, block in grid.jobs(study):
-        total += len(block.pairs)
-        path = plan.job_file(study, cell, block)
-        if path in others:
+    for job in jobs.every(study):
+        if job.stage != "trials":
             continue
-        if path.exists():
-            finished += len(block.pairs)
-            failed += _failures(path)
+        total += len(job.pairs)
+        if job.output in others:
+            continue
+        if job.output.exists():
+            finished += len(job.pairs)
+            failed += _failures(job.output)
         else:
-            running += _running(
-                study.folder / "logs" / "trials" / cell.path / f"block-{block.id}.log"
-            )
+            running += _running(job.log)
     text = f", {finished + running:,} of {total:,} trials"
     text += f", {failed:,} of them failed" if failed else ""
     if others:

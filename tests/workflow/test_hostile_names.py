@@ -27,10 +27,10 @@ for word in "$@"; do printf '%s\\0' "$word"; done > "$SEEN"
 def shell_lines() -> Iterator[tuple[str, str]]:
     """Rule and command of every ``shell:`` of the workflow."""
     for path in [HERE / "Snakefile", *sorted((HERE / "workflow").rglob("*.smk"))]:
-        for rule in re.split(r"^(?=rule )", path.read_text(), flags=re.MULTILINE):
+        for rule in re.split(r"^(?= *rule )", path.read_text(), flags=re.MULTILINE):
             _, shell, command = rule.partition("    shell:\n")
             if shell:
-                yield rule.split("\n")[0], "".join(re.findall(r'^ {8}"(.*)"$', command, re.M))
+                yield rule.split("\n")[0], "".join(re.findall(r'^ {8,12}"(.*)"$', command, re.M))
 
 
 def test_every_word_that_is_put_into_a_command_is_quoted() -> None:

@@ -28,6 +28,8 @@ def jobs(stage: str, *strategies: str) -> set[str]:
 EPISODES = jobs("episodes", "neural_process")
 LEARN = jobs("learn", "neural_process")
 EVERY_TRIAL = jobs("trials", *BLOCKS)
+CHEAP_TRIALS = jobs("trials", "random", "entropy")
+"""They share a job; what it has finished is taken from the cache."""
 EVERYTHING = {"fetch", "problems 000", "references 000"} | EPISODES | LEARN | EVERY_TRIAL | RESULTS
 
 Change = Callable[[Any], None]
@@ -105,7 +107,7 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
     "messages": (source("errors.py"), set()),
     "source of a strategy": (
         source("strategies/uncertainty.py"),
-        jobs("trials", "entropy") | RESULTS,
+        CHEAP_TRIALS | RESULTS,
     ),
     "the user's own strategy": (own_strategy, jobs("trials", "patient") | RESULTS),
     "source of the network": (
@@ -135,7 +137,7 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
         strategy_options(epochs=3),
         LEARN | jobs("trials", "neural_process") | RESULTS,
     ),
-    "trials removed": (remove_trials, jobs("trials", "entropy") | RESULTS),
+    "trials removed": (remove_trials, CHEAP_TRIALS | RESULTS),
 }
 
 
@@ -145,9 +147,14 @@ def test_a_change_reruns_what_depends_on_it(copy: Any, change: Change, expected:
     assert copy.planned() == expected
 
 
-def test_another_strategy_adds_its_own_trials(copy: Any) -> None:
+def test_another_cheap_strategy_joins_the_job_of_the_others(copy: Any) -> None:
     copy.edit_study(strategies=["margin", *copy.study["strategies"]])
-    assert copy.planned() == {"trials margin 000"} | RESULTS
+    assert copy.planned() == {"trials margin 000"} | CHEAP_TRIALS | RESULTS
+
+
+def test_another_strategy_that_refits_adds_its_own_trials(copy: Any) -> None:
+    copy.edit_study(strategies=["reward_oracle", *copy.study["strategies"]])
+    assert copy.planned() == {"trials reward_oracle 000"} | RESULTS
 
 
 def test_more_seeds_add_blocks(copy: Any) -> None:

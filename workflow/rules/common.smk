@@ -22,6 +22,7 @@ from lalbench.errors import LalbenchError, UserError, suggest
 from lalbench.study import load_study, with_results
 
 CELL = "{dataset}/{setting}/{classifier}/{strategy}/block-{block}"
+PLACE = "{dataset}/{setting}/{classifier}/block-{block}"
 RESULTS = str(config.get("results", ""))
 
 
@@ -50,7 +51,8 @@ OUTPUTS = {
     kind: [f"{FOLDER}/{path}" for path in paths] for kind, paths in grid.output_files(STUDY).items()
 }
 LEARNED = sorted({cell.strategy for cell in CELLS if cell.learned})
-OTHERS = sorted({cell.strategy for cell in CELLS if not cell.learned})
+TOGETHER = grid.together(STUDY)
+ALONE = sorted({cell.strategy for cell in CELLS if not cell.learned} - set(TOGETHER))
 NETWORKS = grid.networks(STUDY)
 TABULAR = [entry.label for entry in STUDY.classifiers if entry.label not in NETWORKS]
 RESULTS_OPTION = ["--results", RESULTS] if RESULTS else []
@@ -87,6 +89,16 @@ def reads(stage):
 def code(stage):
     """Hash of the code that a job of this stage runs."""
     return lambda wildcards: grid.stage_code(STUDY, stage, **wildcards)
+
+
+def for_each(strategies, decides):
+    """What decides the trials of several strategies: a hash of each, by its name."""
+
+    def hashes(wildcards):
+        own = ({**wildcards, "strategy": strategy} for strategy in strategies)
+        return files.digest([decides(each) for each in own])
+
+    return hashes
 
 
 def labels(*names):

@@ -1,5 +1,41 @@
-# Trials: one job per cell and block of seed pairs. Finished trials are kept in the study's cache, so a
-# killed job goes on where it was.
+# Trials: a job per cell and block of seed pairs, and one for all cheap strategies of a place, which would
+# take longer to start than to run. Finished trials are kept in the study's cache, so a killed job goes on
+# where it was, and a strategy more runs no trial of another again.
+if TOGETHER:
+
+    rule cheap_trials:
+        input:
+            data=f"{FOLDER}/data/{{dataset}}.npz",
+            problems=f"{FOLDER}/problems/{{dataset}}/{{setting}}/block-{{block}}.npz",
+        output:
+            records=expand(f"{FOLDER}/trials/{CELL}.parquet", strategy=TOGETHER, allow_missing=True),
+            timings=expand(
+                f"{FOLDER}/timings/{CELL}.parquet", strategy=TOGETHER, allow_missing=True
+            ),
+        log:
+            f"{FOLDER}/logs/trials/{PLACE}.log",
+        benchmark:
+            f"{FOLDER}/benchmarks/trials/{PLACE}.tsv"
+        wildcard_constraints:
+            classifier=one_of(TABULAR),
+        conda:
+            ENVIRONMENT
+        threads: CPU_THREADS
+        resources:
+            mem_mb=growing(4000),
+            runtime=growing(240),
+        params:
+            study=STUDY_FILE,
+            results=RESULTS_OPTION,
+            labels=labels("dataset", "setting", "classifier", "block"),
+            strategies=TOGETHER,
+            reads=for_each(TOGETHER, reads("trials")),
+            code=for_each(TOGETHER, code("trials")),
+            software=SOFTWARE,
+        shell:
+            "python -m lalbench trials --study {params.study:q} {params.results:q} {params.labels:q}"
+            " --strategy {params.strategies:q} --data {input.data:q} --problems {input.problems:q}"
+            " --output {output.records:q} --timings {output.timings:q} > {log:q} 2>&1"
 
 
 rule trials:
@@ -16,7 +52,7 @@ rule trials:
         f"{FOLDER}/benchmarks/trials/{CELL}.tsv"
     wildcard_constraints:
         classifier=one_of(TABULAR),
-        strategy=one_of(OTHERS),
+        strategy=one_of(ALONE),
     conda:
         ENVIRONMENT
     threads: CPU_THREADS

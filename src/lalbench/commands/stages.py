@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lalbench.commands.shared import Command, add_command, study_of
+from lalbench.errors import UserError
 
 if TYPE_CHECKING:
     from lalbench.commands.shared import Commands
@@ -22,8 +23,8 @@ def add(commands: Commands) -> None:
     learn = _add_stage(commands, "learn", _learn, "train a learned strategy", *cell)
     learn.add_argument("--episodes", type=Path, required=True)
     _add_pretraining(commands)
-    trials = _add_stage(commands, "trials", _trials, "run trials", *cell)
-    trials.add_argument("--timings", type=Path, required=True)
+    trials = _add_stage(commands, "trials", _trials, "run trials", *cell, several="strategy")
+    trials.add_argument("--timings", type=Path, nargs="+", required=True)
     trials.add_argument("--learned", type=Path)
     trials.add_argument("--curves", type=Path)
     trials.add_argument("--initial", type=Path)
@@ -51,14 +52,17 @@ def _add_pretraining(commands: Commands) -> None:
 
 
 def _add_stage(
-    commands: Commands, name: str, command: Command, text: str, *labels: str
+    commands: Commands, name: str, command: Command, text: str, *labels: str, several: str = ""
 ) -> argparse.ArgumentParser:
+    """Declares a stage whose jobs have these labels; one label may have several values, each with
+    an output of its own.
+    """
     sub = add_command(commands, name, command, text)
     sub.add_argument("--study", required=True, help="study file")
     sub.add_argument("--results", help="results folder, instead of the study's")
-    sub.add_argument("--output", type=Path, required=True)
+    sub.add_argument("--output", type=Path, required=True, nargs="+" if several else None)
     for label in labels:
-        sub.add_argument(f"--{label}", required=True)
+        sub.add_argument(f"--{label}", required=True, nargs="+" if label == several else None)
     if "setting" in labels:
         sub.add_argument("--data", type=Path, required=True, help="output of fetch")
     if "classifier" in labels:
@@ -117,16 +121,21 @@ def _pretrain(options: argparse.Namespace) -> None:
 
 def _trials(options: argparse.Namespace) -> None:
     from lalbench.stages import trials
+    from lalbench.stages.inputs import Inputs
 
-    trials.run(
-        study_of(options),
-        _inputs(options),
-        options.output,
-        options.timings,
-        options.learned,
-        options.curves,
-        options.initial,
-    )
+    strategies = options.strategy
+    for key in ("output", "timings"):
+        if len(getattr(options, key)) != len(strategies):
+            problem = f"{len(getattr(options, key))} files for {len(strategies)} strategies"
+            raise UserError(f"--{key}", problem, "name one for each")
+    cell = _cell(options)
+    every = {
+        Inputs(strategy=strategy, **cell): trials.Outputs(output, timings, options.curves)
+        for strategy, output, timings in zip(
+            strategies, options.output, options.timings, strict=True
+        )
+    }
+    trials.run(study_of(options), every, options.learned, options.initial)
 
 
 def _initial(options: argparse.Namespace) -> None:
@@ -151,7 +160,7 @@ def _inputs(options: argparse.Namespace) -> Inputs:
 
 def _cell(options: argparse.Namespace) -> dict[str, Any]:
     names = ("dataset", "setting", "classifier", "block", "data", "problems")
-    return {name: getattr(options, name) for name in names}
+    return {name: getattr(options, name) for name in names} | {"problems": tuple(options.problems)}
 
 
 def _tables(options: argparse.Namespace) -> None:

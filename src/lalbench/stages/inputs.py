@@ -26,7 +26,7 @@ class ClassifierInputs:
     classifier: str
     block: str
     data: Path
-    problems: list[Path]
+    problems: tuple[Path, ...]
 
     @property
     def labels(self) -> dict[str, str]:

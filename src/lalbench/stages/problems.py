@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from lalbench import grid, problems
@@ -38,7 +38,7 @@ def run(study: Study, dataset: str, setting: str, block: str, data: Path, output
 
 
 def read(
-    study: Study, data: Path, files: list[Path], block: grid.Block
+    study: Study, data: Path, files: Sequence[Path], block: grid.Block
 ) -> Iterator[problems.Problem]:
     """The problems of ``block``, one at a time, with the study's objective."""
     source = Dataset.load(data)

@@ -1,4 +1,4 @@
-"""Stage ``trials``: a block of trials of one cell, each kept as soon as it is finished.
+"""Stage ``trials``: a block of trials of one or more strategies, each kept when it is finished.
 
 Finished trials go to ``<results>/<study>/cache/trials`` under a name made from everything they
 depend on, outside the outputs that Snakemake deletes when a job fails: a killed or retried job goes
@@ -10,13 +10,14 @@ from __future__ import annotations
 import json
 import sys
 import traceback
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from lalbench import files, grid, provenance, records, trials
 from lalbench.config import Study
-from lalbench.errors import CorruptFileError, LalbenchError, naming
+from lalbench.errors import CorruptFileError, LalbenchError, UserError, naming
 from lalbench.problems import Problem
 from lalbench.progress import progress
 from lalbench.stages import problems as problem_stage
@@ -24,46 +25,77 @@ from lalbench.stages.inputs import Arrays, Inputs, computing, select_pair
 from lalbench.strategies.base import Need
 
 
+@dataclass(frozen=True)
+class Outputs:
+    """Files of one strategy's trials; curves are those of learned strategies."""
+
+    records: Path
+    timings: Path
+    curves: Path | None = None
+
+
 def run(
     study: Study,
-    inputs: Inputs,
-    output: Path,
-    timings: Path,
+    every: Mapping[Inputs, Outputs],
     learned: Path | None = None,
-    curves: Path | None = None,
     initial: Path | None = None,
 ) -> None:
     """Runs the trials of a block that are not finished yet and writes the block's files.
 
     Args:
         study: the study.
-        inputs: labels and input files.
-        output, timings, curves: files to write; curves are those of learned strategies.
+        every: labels and input files of each strategy, and what to write; they differ in nothing
+            but the strategy.
         learned: output of the learn stage, for learned strategies, or of the pretrain stage.
         initial: output of the initial stage, for networks.
+
+    Raises:
+        UserError: strategies whose blocks differ.
     """
-    cost = grid.cost_class(study, inputs.strategy, inputs.classifier)
-    block = grid.block(study, cost, inputs.block)
-    made_from = provenance.of(study, "trials", **inputs.labels)
+    first = next(iter(every))
+    block = _block(study, every)
+    made_from = {inputs: provenance.of(study, "trials", **inputs.labels) for inputs in every}
     arrays = (None if path is None else files.read_npz(path) for path in (learned, initial))
     known = Known(learned, *arrays)
-    done: list[trials.Trial] = []
-    every = problem_stage.read(study, inputs.data, inputs.problems, block)
-    for problem in progress(every, f"trials {inputs.strategy}", len(block.pairs)):
-        cached = trial_file(study, made_from, problem)
-        if not cached.exists():
-            trial = _run_one(study, inputs, problem, known, cached.with_suffix(".npz"))
-            if trial.records[0]["status"] == "ok":
-                _save(cached, trial)
-        else:
-            trial = _load(cached)
-        done.append(trial)
-    metadata = {"lalbench": provenance.as_text(made_from)}
-    wanted = {"records": output, "timings": timings, "curves": curves}
-    for kind, path in wanted.items():
-        if path is not None:
-            rows = [row for trial in done for row in getattr(trial, kind)]
-            records.write(path, kind, rows, metadata)
+    done: dict[Inputs, list[trials.Trial]] = {inputs: [] for inputs in every}
+    problems = problem_stage.read(study, first.data, first.problems, block)
+    names = ", ".join(inputs.strategy for inputs in every)
+    # problem by problem: what one has read and scaled serves all strategies, and is freed then
+    for problem in progress(problems, f"trials {names}", len(block.pairs)):
+        for inputs in every:
+            done[inputs].append(_trial(study, inputs, problem, known, made_from[inputs]))
+    for inputs, outputs in every.items():
+        metadata = {"lalbench": provenance.as_text(made_from[inputs])}
+        for kind, path in vars(outputs).items():
+            if path is not None:
+                rows = [row for trial in done[inputs] for row in getattr(trial, kind)]
+                records.write(path, kind, rows, metadata)
+
+
+def _block(study: Study, every: Iterable[Inputs]) -> grid.Block:
+    """The block that all strategies of a job have."""
+    found = {
+        grid.block(study, grid.cost_class(study, each.strategy, each.classifier), each.block)
+        for each in every
+    }
+    if len(found) > 1:
+        raise UserError(
+            "--strategy", "the blocks of these strategies differ", "name strategies of one cost"
+        )
+    return found.pop()
+
+
+def _trial(
+    study: Study, inputs: Inputs, problem: Problem, known: Known, made_from: dict[str, Any]
+) -> trials.Trial:
+    """A trial that was kept, or one that is run and kept."""
+    cached = trial_file(study, made_from, problem)
+    if cached.exists():
+        return _load(cached)
+    trial = _run_one(study, inputs, problem, known, cached.with_suffix(".npz"))
+    if trial.records[0]["status"] == "ok":
+        _save(cached, trial)
+    return trial
 
 
 def trial_file(study: Study, made_from: dict[str, Any], problem: Problem) -> Path:
