@@ -29,7 +29,7 @@ from lalbench.errors import UserError
 from lalbench.objectives import AnyScorer, Panel
 from lalbench.problems import Problem, build_problem
 from lalbench.strategies.base import FloatArray, IntArray, LearningState
-from lalbench.strategies.smoothing import slope_of, smooth_scorer, trusted
+from lalbench.strategies.smoothing import consensus, slope_of, smooth_scorer
 
 SETTINGS = ("balanced", "imbalanced", "imbalanced_weighted")
 KINDS = ("svm", "gaussian_process", "extra_trees", "logistic_regression")
@@ -223,9 +223,7 @@ def arm_values(one: Episode) -> dict[str, float]:
         ladder = np.column_stack([one.expected[kind, T, USUAL] for T in SHARPNESS])
         for place, sharpness in enumerate(SHARPNESS):
             scores[f"{name}, {_shown(sharpness)}"] = ladder[:, place]
-        scores[f"{name}, guard 0.5"] = ladder[:, trusted(ladder, 0.5)]
-        spread = np.maximum(ladder.std(axis=0), 1e-300)
-        scores[f"{name}, mean of all T"] = ((ladder - ladder.mean(axis=0)) / spread).mean(axis=1)
+        scores[f"{name}, consensus"] = consensus(ladder)
     for sharpness in SHARPNESS:
         shown, pool = _shown(sharpness), one.expected["svm", sharpness, USUAL]
         for n in N_POINTS:

@@ -20,7 +20,7 @@ from lalbench.strategies.base import (
     given,
 )
 from lalbench.strategies.options import Options, Positive
-from lalbench.strategies.smoothing import slope_of, smooth_scorer, trusted
+from lalbench.strategies.smoothing import consensus, slope_of, smooth_scorer
 from lalbench.strategies.ties import Ranking, Ties
 
 if TYPE_CHECKING:
@@ -28,9 +28,8 @@ if TYPE_CHECKING:
 
 Count = Annotated[int, Field(ge=1)]
 Points = Literal["reward", "pool", "both"]
-Correlation = Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False)]
 LADDER = (1.0, 3.0, 10.0, np.inf)
-"""What ``guarded`` tries, the smoothest first."""
+"""Of ``consensus``."""
 _NONE = np.empty(0, dtype=np.int64)
 
 
@@ -103,9 +102,7 @@ class ExpectedImprovement(Options):
             pool with the expected ones, or both (the mean of the two).
         n_points: size of the sample of the pool.
         sharpness: of the smooth objective; ``hard``: the objective itself on soft labels;
-            ``guarded``: the least of 1, 3, 10 and ``hard`` that can be trusted (see ``agreement``).
-        agreement: correlation with the improvements of ``hard`` from which on ``guarded`` trusts
-            the improvements of a smoother objective.
+            ``consensus``: the mean of the standardised improvements by 1, 3, 10 and ``hard``.
         n_candidates: the largest number of pool points to look at, drawn at random; None: all.
         engine: what computes the refits (docs/oracle.md).
         ties: order among equal scores.
@@ -113,8 +110,7 @@ class ExpectedImprovement(Options):
 
     points: Points = "pool"
     n_points: Count = 400
-    sharpness: Positive | Literal["hard", "guarded"] = "guarded"
-    agreement: Correlation = 0.5
+    sharpness: Positive | Literal["hard", "consensus"] = "consensus"
     n_candidates: Count | None = None
     engine: Literal["auto", "logistic", "svm", "forest", "compiled_forest", "reference"] = "auto"
     ties: Ties = "random"
@@ -128,14 +124,15 @@ class ExpectedImprovement(Options):
     @property
     def ladder(self) -> tuple[float, ...]:
         """Every sharpness that is looked at, in ascending order."""
-        if self.sharpness == "guarded":
+        if self.sharpness == "consensus":
             return LADDER
         return (np.inf if self.sharpness == "hard" else float(self.sharpness),)
 
     def select(self, state: LearningState, budget: int, rng: Generator) -> Selection:
         """Picks one after the other; after each, its labels are expected ones.
 
-        Scores are the expected improvements by single points, -inf for points not looked at.
+        Scores are the expected improvements by single points, or their consensus; -inf for points
+        not looked at.
 
         Raises:
             UserError: the state lacks the classifier, the objective or the reward set.
@@ -147,7 +144,6 @@ class ExpectedImprovement(Options):
         q, details = self._expected_labels(state, rng)
         scorer = self._scorer(state, q, sample)
         chosen: list[int] = []
-        rungs: list[int] = []
         scores = first = np.full(state.n_pool, -np.inf)
         for pick in range(min(budget, state.n_pool)):
             left = np.setdiff1d(candidates, chosen)
@@ -159,14 +155,12 @@ class ExpectedImprovement(Options):
             )
             # the panel goes through the kinds of points for each sharpness
             by_sharpness = gains.reshape(len(left), len(self.ladder), -1).mean(axis=2)
-            rung = trusted(by_sharpness, self.agreement)
-            scores[left] = by_sharpness[:, rung]
-            rungs.append(rung)
+            alone = len(self.ladder) == 1
+            scores[left] = by_sharpness[:, 0] if alone else consensus(by_sharpness)
             first = scores if pick == 0 else first
             chosen.append(ranking.best(scores))
         found = np.asarray(chosen, dtype=np.int64)
-        used = [self.ladder[rung] for rung in rungs]
-        return Selection(found, first, _details(q[found], scorer, used) | details)
+        return Selection(found, first, _details(q[found], scorer) | details)
 
     def _expected_labels(
         self, state: LearningState, rng: Generator
@@ -192,10 +186,9 @@ class ExpectedImprovement(Options):
         )
 
 
-def _details(q: FloatArray, scorer: Panel, sharpness: list[float]) -> dict[str, Any]:
-    shown = ["hard" if np.isinf(each) else each for each in sharpness]
+def _details(q: FloatArray, scorer: Panel) -> dict[str, Any]:
     labels = [[round(p, 6) for p in row] for row in q.tolist()]
-    found: dict[str, Any] = {"expected_labels": labels, "sharpness": shown}
+    found: dict[str, Any] = {"expected_labels": labels}
     if scorer.slope != 1.0:
         found["slope"] = round(scorer.slope, 6)
     return found

@@ -65,27 +65,21 @@ def slope_of(state: LearningState) -> float:
     )
 
 
-def trusted(gains: FloatArray, agreement: float) -> int:
-    """The guard: which sharpness to rank by.
+def consensus(gains: FloatArray) -> FloatArray:
+    """Improvements of several objectives as one score: the mean of what each says, standardised.
 
-    A smooth objective misleads where the classifier cannot represent the boundary: it can rise
-    while the objective falls. Then its improvements have little to do with those of the objective
-    itself, the last column.
+    A smooth objective tells candidates apart that the objective itself does not, and misleads where
+    the classifier cannot represent the boundary: then it can rise while the objective falls. Their
+    mean has the signal of the first and the veto of the second.
 
     Args:
-        gains: (k, S) expected improvements of k candidates, from the smoothest to the hardest.
-        agreement: the least correlation with the last column.
+        gains: (k, S) expected improvements of k candidates; a column without differences says
+            nothing.
 
     Returns:
-        The first column that agrees with the last; the first of all where the last says nothing
-        because it is constant.
+        (k,) float64, in standard deviations over the candidates.
     """
     centred = gains - gains.mean(axis=0)
-    spread = np.sqrt((centred**2).sum(axis=0))
-    if gains.shape[1] == 1 or not spread[-1] > 0:
-        return 0
-    with np.errstate(invalid="ignore", divide="ignore"):
-        correlation = centred.T @ centred[:, -1] / (spread * spread[-1])
-    agrees = correlation >= agreement
-    agrees[-1] = True
-    return int(np.argmax(agrees))
+    spread = centred.std(axis=0)
+    scores: FloatArray = (centred / np.where(spread > 0, spread, np.inf)).mean(axis=1)
+    return scores
