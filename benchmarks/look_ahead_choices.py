@@ -32,13 +32,20 @@ from lalbench.strategies.base import FloatArray, IntArray, LearningState
 from lalbench.strategies.smoothing import consensus, slope_of, smooth_scorer
 
 SETTINGS = ("balanced", "imbalanced", "imbalanced_weighted")
-KINDS = ("svm", "gaussian_process", "extra_trees", "logistic_regression")
+KINDS = ("svm", "gaussian_process", "random_forest", "extra_trees", "logistic_regression")
+AVERAGES = (
+    ("svm", "gaussian_process"),
+    ("svm", "random_forest"),
+    ("svm", "extra_trees"),
+    ("svm", "gaussian_process", "random_forest"),
+)
 SHARPNESS = (1.0, 3.0, 10.0, np.inf)
 N_CANDIDATES = 250
 N_POINTS = (100, 400, 1600)
 USUAL = 400
 FIRST_SEED = 3000
-BASE = "svm, T 10"
+MAIN = "svm + random_forest"
+BASE = f"{MAIN}, consensus"
 
 
 def _digits(name: str, first: list[int], second: list[int], sizes: Sizes | None) -> DatasetSpec:
@@ -157,6 +164,8 @@ def label_probabilities(
         for kind in KINDS
     }
     q = {kind: model.probabilities(state.X_pool) for kind, model in fitted.items()}
+    for kinds in AVERAGES:
+        q[" + ".join(kinds)] = np.mean([q[kind] for kind in kinds], axis=0)
     q["classifier"] = state.probabilities
     if problem.source.log_densities is not None:
         q["true"] = problem.posterior[problem.pool]
@@ -174,7 +183,7 @@ def companions(
     for kind, labels in q.items():
         for sharpness in SHARPNESS:
             for n, X in samples.items():
-                if n != USUAL and kind != "svm":
+                if n != USUAL and kind != MAIN:
                     continue
                 v = labels[order[:n]]
                 scorers.append(smooth_scorer(state, X, v, sharpness=sharpness, slope=slope))
@@ -214,29 +223,32 @@ def arm_values(one: Episode) -> dict[str, float]:
     known = {kind for kind, _, n in one.expected if n == USUAL}
     chosen = {
         "choose of svm, gaussian_process": _least(one, KINDS[:2]),
-        "choose of all but logistic_regression": _least(one, KINDS[:3]),
+        "choose of svm, gaussian_process, random_forest": _least(one, KINDS[:3]),
         "choose of all": _least(one, KINDS),
     }
-    arms = {kind: kind for kind in (*KINDS, "classifier", "true") if kind in known} | chosen
+    arms = {kind: kind for kind in sorted(known)} | chosen
     scores = {"entropy": one.entropy, "oracle": one.truth}
     for name, kind in arms.items():
-        ladder = np.column_stack([one.expected[kind, T, USUAL] for T in SHARPNESS])
+        ladder = _ladder(one, kind, USUAL)
         for place, sharpness in enumerate(SHARPNESS):
             scores[f"{name}, {_shown(sharpness)}"] = ladder[:, place]
         scores[f"{name}, consensus"] = consensus(ladder)
-    for sharpness in SHARPNESS:
-        shown, pool = _shown(sharpness), one.expected["svm", sharpness, USUAL]
-        for n in N_POINTS:
-            scores[f"svm, {shown}, {n} points"] = one.expected["svm", sharpness, n]
-        if ("svm", sharpness, 0) in one.expected:
-            rewards = one.expected["svm", sharpness, 0]
-            scores[f"svm, {shown}, reward set"] = rewards
-            scores[f"svm, {shown}, both"] = pool + rewards
+    by_points = {n: _ladder(one, MAIN, n) for n in (*N_POINTS, 0) if (MAIN, 1.0, n) in one.expected}
+    for n, ladder in by_points.items():
+        scores[f"{MAIN}, consensus, {n or 'reward'} points"] = consensus(ladder)
+    if 0 in by_points:
+        both = by_points[0] + by_points[USUAL]
+        scores[f"{MAIN}, consensus, both"] = consensus(both)
     spread = one.truth.std()
     return {
         arm: float((one.truth[np.argmax(score)] - one.truth.mean()) / spread)
         for arm, score in scores.items()
     }
+
+
+def _ladder(one: Episode, kind: str, n: int) -> FloatArray:
+    """(k, S) expected improvements, a column for each sharpness."""
+    return np.column_stack([one.expected[kind, sharpness, n] for sharpness in SHARPNESS])
 
 
 def _least(one: Episode, kinds: Sequence[str]) -> str:

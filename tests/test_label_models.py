@@ -108,12 +108,24 @@ def test_weights_of_a_mixture_minimise_its_loss() -> None:
     assert best <= min(others) + 1e-9
 
 
-@pytest.mark.parametrize("combine", ["choose", "stack"])
+def test_an_average_is_the_mean_of_its_members() -> None:
+    X, y = drawn(80, 3, seed=2)
+    points = drawn(seed=7)[0]
+    kinds = ["svm", "random_forest", "gaussian_process"]
+    both = fit_label_model(X, y, 3, candidates=kinds, combine="average")
+    alone = [fit_label_model(X, y, 3, candidates=[kind]) for kind in kinds]
+    expected = np.mean([each.probabilities(points) for each in alone], axis=0)
+    np.testing.assert_allclose(both.probabilities(points), expected, rtol=1e-12)
+    assert both.losses == {kind: each.losses[kind] for kind, each in zip(kinds, alone, strict=True)}
+    assert set(both.shares.values()) == {1 / 3}
+
+
+@pytest.mark.parametrize("combine", ["choose", "stack", "average"])
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_numbers_of_classes_do_not_matter(combine: str, n_classes: int) -> None:
     X, y = drawn(90, n_classes, seed=5)
     points = drawn(seed=7)[0]
-    candidates = ["logistic_regression", "svm", "gaussian_process"]
+    candidates = ["logistic_regression", "svm", "gaussian_process", "random_forest"]
     options = {"candidates": candidates, "combine": combine}
     first = fit_label_model(X, y, n_classes, **options)
     turned = fit_label_model(X, n_classes - 1 - y, n_classes, **options)
@@ -125,7 +137,7 @@ def test_numbers_of_classes_do_not_matter(combine: str, n_classes: int) -> None:
 @settings(deadline=None, max_examples=40)
 @given(
     counts=st.lists(st.integers(0, 4), min_size=2, max_size=4).filter(lambda each: sum(each) > 0),
-    combine=st.sampled_from(["choose", "stack"]),
+    combine=st.sampled_from(["choose", "stack", "average"]),
     seed=st.integers(0, 99),
 )
 def test_few_members_of_a_class_do_no_harm(counts: list[int], combine: str, seed: int) -> None:

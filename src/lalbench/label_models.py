@@ -3,7 +3,7 @@
 A strategy that looks ahead asks what label a candidate will have. The task classifier is a poor
 witness: what it is wrong about it cannot ask about. A label model is another model of the class
 probabilities. Candidates of several kinds are fitted to stratified folds; the one with the least
-log loss of held-out rows is taken, or all are mixed with the weights that minimise it. Margins
+log loss of held-out rows is taken, all are averaged, or mixed with the weights that minimise it. Margins
 become probabilities by Platt's sigmoid (Platt 1999), fitted to margins of held-out rows.
 """
 
@@ -24,7 +24,7 @@ from lalbench.errors import UserError, suggest
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-Combine = Literal["choose", "stack"]
+Combine = Literal["choose", "average", "stack"]
 
 _FREE = 1e6
 """C of a sigmoid: next to no penalty."""
@@ -52,6 +52,13 @@ def _gaussian_process(n_features: int, seed: int) -> Any:
     return GaussianProcessClassifier(kernel, optimizer=None, random_state=seed)
 
 
+def _random_forest(n_features: int, seed: int) -> Any:
+    from lalbench.classifiers.random_forest import RandomForest
+
+    # a third of the features: many of them may say nothing, and a few trees have to do
+    return RandomForest(50, max_features=max(1, n_features // 3), random_state=seed)
+
+
 def _extra_trees(n_features: int, seed: int) -> Any:
     from sklearn.ensemble import ExtraTreesClassifier
 
@@ -63,6 +70,7 @@ _REGISTRY: Mapping[str, Callable[[int, int], Any]] = MappingProxyType(
         "logistic_regression": _logistic_regression,
         "svm": _svm,
         "gaussian_process": _gaussian_process,
+        "random_forest": _random_forest,
         "extra_trees": _extra_trees,
     }
 )
@@ -142,7 +150,8 @@ def fit_label_model(
         n_classes: C.
         candidates: names of :func:`names`, or import paths ``"package.module:Class"`` of
             classifiers that are made without arguments.
-        combine: ``choose`` the one with the least log loss, or ``stack`` them.
+        combine: ``choose`` the one with the least log loss, ``average`` them all, or ``stack``
+            them.
         n_folds: at least 2. A class with one member is never held out.
         seed: of candidates that draw.
 
@@ -309,6 +318,8 @@ def _calibrated(outputs: FloatArray, sigmoids: FloatArray | None) -> FloatArray:
 def _shares(own: FloatArray, combine: Combine) -> FloatArray:
     """(k,) weights of candidates from the (k, n) probabilities that they gave the true labels."""
     n_candidates, n = own.shape
+    if combine == "average":
+        return np.full(n_candidates, 1 / n_candidates)
     if n == 0:  # nothing was held out: the first one
         return np.eye(n_candidates)[0]
     if combine == "choose":

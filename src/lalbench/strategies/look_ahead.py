@@ -50,7 +50,7 @@ class LookAhead(ExpectedImprovement):
     Attributes:
         label_model: candidates of :func:`lalbench.label_models.fit_label_model`; ``classifier``
             alone: the task classifier's own probabilities.
-        combine: ``choose`` one candidate, or ``stack`` them.
+        combine: ``choose`` one candidate, ``average`` or ``stack`` them.
     """
 
     label_model: tuple[str, ...] = label_models.DEFAULT
