@@ -3,8 +3,8 @@
 A strategy that looks ahead asks what label a candidate will have. The task classifier is a poor
 witness: what it is wrong about it cannot ask about. A label model is another model of the class
 probabilities. Candidates of several kinds are fitted to stratified folds; the one with the least
-log loss of held-out rows is taken, all are averaged, or mixed with the weights that minimise it. Margins
-become probabilities by Platt's sigmoid (Platt 1999), fitted to margins of held-out rows.
+log loss of held-out rows is taken, all are averaged, or mixed with the weights that minimise it.
+Margins become probabilities by Platt's sigmoid (Platt 1999), fitted to margins of held-out rows.
 """
 
 from __future__ import annotations
