@@ -1,11 +1,13 @@
 """One selection of ``look_ahead`` against the same strategy written with scikit-learn's refits.
 
 Run: ``python -m benchmarks.look_ahead [--sample 1000] [--rounds 5] [--million]``. Both sides choose
-one point of the pool of generated waveforms (4600 rows): label model, a refit
-per candidate and label, expected weighted accuracy on 400 pool points. The other side is the plain
-program: ``CalibratedClassifierCV`` and ``cross_val_predict`` for the label model, ``fit`` and
-``predict_proba`` (of the machine its margins) per refit; its refits are timed on a sample and
-scaled. ``--million`` measures our side on a pool of a million candidates.
+one point of the pool of generated waveforms (4600 rows): a label model, a refit per candidate and
+label, and the consensus of expected weighted accuracies on 400 pool points. The other side is the
+plain program: ``CalibratedClassifierCV(SVC())`` and ``RandomForestClassifier`` with
+``cross_val_predict`` for the label model, ``fit`` and ``decision_function`` per refit; its refits
+are timed on a sample and scaled. ``agreement`` is the correlation of both sides' scores of fifty
+candidates, given the same label probabilities and refits to the optimum. ``--million`` measures
+our side on a pool of a million candidates.
 """
 
 from __future__ import annotations
@@ -20,9 +22,9 @@ from typing import Any
 
 import numpy as np
 from scipy.special import expit
+from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.gaussian_process import GaussianProcessClassifier
-from sklearn.gaussian_process.kernels import RBF, ConstantKernel
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.model_selection import cross_val_predict
@@ -34,11 +36,20 @@ from benchmarks.machine import header
 from lalbench import strategies, trials
 from lalbench.compute import using
 from lalbench.config import DatasetSpec
+from lalbench.objectives import Panel
 from lalbench.problems import Problem, build_problem
-from lalbench.strategies.base import FloatArray, LearningState
+from lalbench.strategies.base import FloatArray, IntArray, LearningState
+from lalbench.strategies.expectation import LADDER, expected_improvements
+from lalbench.strategies.smoothing import consensus, slope_of, smooth_scorer
 
 SETTINGS = ("balanced", "imbalanced", "imbalanced_weighted")
 CLASSIFIERS: dict[str, Any] = {"logistic_regression": LogisticRegression(), "svm": SVC()}
+TIGHT: dict[str, Any] = {
+    "logistic_regression": LogisticRegression(tol=1e-12, max_iter=10_000),
+    "svm": SVC(tol=1e-9),
+}
+"""Fitted to the optimum, where ours is."""
+AGREEING = 50
 N_POINTS = 400
 
 
@@ -56,8 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             return
         rows = [measure(name, setting, given) for name in CLASSIFIERS for setting in SETTINGS]
     print(f"waveform, d = 21; median of {given.rounds} runs of our side\n")
-    head = ["classifier", "setting", "candidates", "scikit-learn s", "ours s", "ratio"]
-    print(tabulate(rows, head, disable_numparse=True, colalign=["left", "left"] + ["right"] * 4))
+    head = ["classifier", "setting", "candidates", "scikit-learn s", "ours s", "ratio", "agreement"]
+    print(tabulate(rows, head, disable_numparse=True, colalign=["left", "left"] + ["right"] * 5))
 
 
 def measure(name: str, setting: str, given: argparse.Namespace) -> list[str]:
@@ -65,9 +76,10 @@ def measure(name: str, setting: str, given: argparse.Namespace) -> list[str]:
     problem = problem_of(4600, setting)
     state = trials.first_state(problem, name, strategies.get("look_ahead"))
     seconds = [ours(state) for _ in range(given.rounds + 1)][1:]  # the first one compiles
-    loop = theirs(state, CLASSIFIERS[name], given.sample)
+    loop, agreement = theirs(state, name, given.sample)
     mine = statistics.median(seconds)
-    return [name, setting, f"{state.n_pool}", f"{loop:.2f}", f"{mine:.3f}", f"{loop / mine:.0f}"]
+    row = [name, setting, f"{state.n_pool}", f"{loop:.2f}", f"{mine:.3f}", f"{loop / mine:.0f}"]
+    return [*row, f"{agreement:.4f}"]
 
 
 def problem_of(n: int, setting: str) -> Problem:
@@ -84,48 +96,63 @@ def ours(state: LearningState) -> float:
     return time.perf_counter() - started
 
 
-def theirs(state: LearningState, classifier: Any, sample: int) -> float:
-    """Seconds of the plain program, its refits scaled from a sample."""
+def theirs(state: LearningState, name: str, sample: int) -> tuple[float, float]:
+    """Seconds of the plain program, its refits scaled from a sample, and how far it agrees."""
     started = time.perf_counter()
     q = label_probabilities(state)
     rng = np.random.default_rng(0)
     points = rng.choice(state.n_pool, N_POINTS, replace=False)
+    slope = slope_of(state)
     before = time.perf_counter() - started
-    X, v, w = state.X_pool[points], q[points], state.class_weights
-    weights = np.ones(2) if state.fit_weights is None else state.fit_weights
+    X, v = state.X_pool[points], q[points]
     candidates = rng.choice(state.n_pool, min(sample // 2, state.n_pool), replace=False)
     started = time.perf_counter()
-    for place in candidates:
+    refit_values(state, CLASSIFIERS[name], candidates, X, v, slope)
+    refits = time.perf_counter() - started
+    few = candidates[:AGREEING]
+    values = refit_values(state, TIGHT[name], few, X, v, slope)
+    expected = np.einsum("nc,ncs->ns", q[few], values)
+    panel = Panel([smooth_scorer(state, X, v, sharpness=each, slope=slope) for each in LADDER])
+    found = expected_improvements(state, q, panel, few)
+    agreement = np.corrcoef(consensus(expected), consensus(found))[0, 1]
+    return before + refits * state.n_pool / len(candidates), float(agreement)
+
+
+def refit_values(
+    state: LearningState, classifier: Any, candidates: IntArray, X: FloatArray, v: FloatArray,
+    slope: float,
+) -> FloatArray:  # fmt: skip
+    """(k, 2, S) expected weighted accuracies after a refit with each candidate and label."""
+    w = state.class_weights
+    weights = np.ones(2) if state.fit_weights is None else state.fit_weights
+    values = np.zeros((len(candidates), 2, len(LADDER)))
+    for row, place in enumerate(candidates):
         for label in (0, 1):
             rows = np.vstack([state.X_annotated, state.X_pool[place]])
             labels = np.append(state.y_annotated, label)
-            fitted = type(classifier)().fit(rows, labels, sample_weight=weights[labels])
-            if hasattr(fitted, "predict_proba"):
-                p = fitted.predict_proba(X)
-            else:
-                second = expit(3 * fitted.decision_function(X))
+            fitted = clone(classifier).fit(rows, labels, sample_weight=weights[labels])
+            margins = fitted.decision_function(X)
+            for step, sharpness in enumerate(LADDER):
+                second = expit(min(sharpness, 1e9) * slope * margins)
                 p = np.column_stack([1 - second, second])
-            (w * v * p).sum() / (w * v).sum()
-    refits = time.perf_counter() - started
-    return before + refits * state.n_pool / len(candidates)
+                values[row, label, step] = (w * v * p).sum() / (w * v).sum()
+    return values
 
 
 def label_probabilities(state: LearningState) -> FloatArray:
-    """The best of three label models by cross-validated log loss, fitted to all labels."""
+    """The mean of two label models, fitted to all labels, and their cross-validated log loss."""
     assert state.reward_scorer is not None
     X = np.concatenate([state.X_annotated, state.reward_scorer.X])
     y = np.concatenate([state.y_annotated, state.reward_scorer.y])
-    kernel = ConstantKernel(4.0) * RBF(np.sqrt(X.shape[1]))
     models = [
-        LogisticRegression(),
         CalibratedClassifierCV(SVC(), cv=5, ensemble=False),
-        GaussianProcessClassifier(kernel, optimizer=None),
+        RandomForestClassifier(50, max_features=1 / 3),
     ]
-    losses = [
+    for model in models:
         log_loss(y, cross_val_predict(model, X, y, cv=5, method="predict_proba"))
-        for model in models
-    ]
-    found: FloatArray = models[int(np.argmin(losses))].fit(X, y).predict_proba(state.X_pool)
+    found: FloatArray = np.mean(
+        [model.fit(X, y).predict_proba(state.X_pool) for model in models], axis=0
+    )
     return found
 
 

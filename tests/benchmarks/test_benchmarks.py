@@ -11,6 +11,8 @@ from benchmarks import (
     lal,
     lal_targets,
     limits,
+    look_ahead,
+    look_ahead_choices,
     neural_process,
     oracle,
     recipes,
@@ -108,6 +110,23 @@ def test_selection(capsys):
     assert [row["strategy"] for row in rows] == list(selection.NAMES)
     same = {row["strategy"]: row["same picks"] for row in rows if row["same picks"]}
     assert same == dict.fromkeys(["cbal", "k_center_greedy", "hal_gauss", "cbal exact"], "100.0%")
+
+
+def test_look_ahead(capsys):
+    look_ahead.main(["--sample", "40", "--rounds", "1"])
+    rows = table(capsys.readouterr().out)
+    assert len(rows) == 6
+    for row in rows:
+        assert float(row["agreement"]) > 0.99
+        assert float(row["ratio"]) > 1
+
+
+def test_choices_of_look_ahead(capsys, monkeypatch):
+    monkeypatch.setattr(look_ahead_choices, "N_CANDIDATES", 20)
+    look_ahead_choices.main(["--splits", "2", "--only", "heart", "--labels", "reward_apart"])
+    rows = {row["arm"]: row for row in table(capsys.readouterr().out)}
+    assert max(rows, key=lambda arm: float(rows[arm]["value"])) == "oracle"
+    assert {look_ahead_choices.BASE, "entropy", "classifier, T 1"} < set(rows)
 
 
 def test_trainer(capsys):
