@@ -1,6 +1,6 @@
-"""What Snakemake and the start of its jobs cost, in the shipped blocks and with one trial per job.
+"""What Snakemake and the start of its jobs cost, in the shipped blocks and in blocks of one.
 
-    python -m benchmarks.jobs                 # 100 short trials in 4 jobs and in 100
+    python -m benchmarks.jobs                 # 100 short trials of 4 strategies in 1 job and in 25
     python -m benchmarks.jobs --tabular       # npal-tabular without the neural process, end to end
 
 The data must be at hand (LALBENCH_MIRROR or the cache): downloads are no part of it. Each run
@@ -52,7 +52,7 @@ def main() -> None:
         study["strategies"] = [each for each in study["strategies"] if each != "neural_process"]
         run("npal-tabular without neural process", study, arguments.cores)
         return
-    for name, cheap in (("shipped blocks", 50), ("one trial per job", 1)):
+    for name, cheap in (("shipped blocks", 50), ("blocks of one seed pair", 1)):
         run(name, SHORT | {"blocks": {"cheap": cheap}}, arguments.cores)
 
 
