@@ -234,11 +234,13 @@ def arm_values(one: Episode) -> dict[str, float]:
             scores[f"{name}, {_shown(sharpness)}"] = ladder[:, place]
         scores[f"{name}, consensus"] = consensus(ladder)
     by_points = {n: _ladder(one, MAIN, n) for n in (*N_POINTS, 0) if (MAIN, 1.0, n) in one.expected}
-    for n, ladder in by_points.items():
-        scores[f"{MAIN}, consensus, {n or 'reward'} points"] = consensus(ladder)
     if 0 in by_points:
-        both = by_points[0] + by_points[USUAL]
-        scores[f"{MAIN}, consensus, both"] = consensus(both)
+        by_points[-1] = by_points[0] + by_points[USUAL]
+    for n, ladder in by_points.items():
+        shown = {0: "reward set", -1: "both"}.get(n, f"{n} points")
+        scores[f"{MAIN}, consensus, {shown}"] = consensus(ladder)
+        for place, sharpness in enumerate(SHARPNESS):
+            scores[f"{MAIN}, {_shown(sharpness)}, {shown}"] = ladder[:, place]
     spread = one.truth.std()
     return {
         arm: float((one.truth[np.argmax(score)] - one.truth.mean()) / spread)

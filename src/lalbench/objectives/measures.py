@@ -73,7 +73,7 @@ class CountObjective(Objective):
         self, labels: SoftLabels, probabilities: FloatArray, weights: FloatArray
     ) -> FloatArray:
         """(m,) float64 values of the same function of expected counts."""
-        return self.of_counts(SoftCounts(labels, probabilities), weights)
+        return self.of_counts(SoftCounts.of(labels, probabilities), weights)
 
     @abstractmethod
     def of_counts(self, counts: AnyCounts, weights: FloatArray) -> FloatArray:

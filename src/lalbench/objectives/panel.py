@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -109,10 +110,34 @@ class Panel:
     def score_decisions(self, decisions: ArrayLike) -> FloatArray:
         """Scores of (n,) or (m, n) two-class log-odds of class 1."""
         given = np.asarray(decisions)
-        found = []
-        for each, place in zip(self.scorers, self._places, strict=True):
-            found.append(each.score_decisions(given[..., place]))
-        return np.stack(found, axis=-1)
+        rows = given.reshape(-1, given.shape[-1])
+        found = np.empty((len(rows), len(self.scorers)))
+        for place, labels, members in self._companions:
+            from lalbench.objectives.sigmoids import sigmoid_sums
+
+            sharpness = np.array([self._smooth(each).sharpness for each in members])
+            sums = sigmoid_sums(rows[:, place], labels, sharpness)
+            for each, second in zip(members, sums, strict=True):
+                found[:, each] = self._smooth(each).of_second(second)
+        alone = set(range(len(self.scorers))).difference(*(each[2] for each in self._companions))
+        for each in alone:
+            found[:, each] = self.scorers[each].score_decisions(rows[:, self._places[each]])
+        return found.reshape(*given.shape[:-1], len(self.scorers))
+
+    @cached_property
+    def _companions(self) -> list[tuple[slice, FloatArray, list[int]]]:
+        """Companions by counts that share points and labels: the points, the labels, and which."""
+        found: dict[tuple[int, int], tuple[slice, FloatArray, list[int]]] = {}
+        for number, (each, place) in enumerate(zip(self.scorers, self._places, strict=True)):
+            if isinstance(each, SmoothScorer) and each.counts and each.n_classes == 2:
+                key = (place.start, id(each.y))
+                found.setdefault(key, (place, each.y, []))[2].append(number)
+        return list(found.values())
+
+    def _smooth(self, number: int) -> SmoothScorer:
+        scorer = self.scorers[number]
+        assert isinstance(scorer, SmoothScorer)
+        return scorer
 
     def __call__(self, classifier: Any) -> FloatArray:
         """(len(scorers),) scores of a fitted classifier on the evaluation points."""

@@ -144,23 +144,38 @@ class SmoothScorer:
         if self.n_classes != 2:
             raise ValueError("score_decisions is for two classes")
 
-        from scipy.special import expit
+        if self.counts:
+            from lalbench.objectives.sigmoids import sigmoid_sums
 
-        def evaluate(block: NDArray[Any]) -> FloatArray:
-            hard = np.isinf(self.sharpness)
-            if not isinstance(self.objective, CountObjective):
-                if hard:
-                    return self._of(np.eye(2)[(block > 0).astype(np.int64)])
+            def evaluate(block: NDArray[Any]) -> FloatArray:
+                return self.of_second(sigmoid_sums(block, self.y, np.array([self.sharpness]))[0])
+
+        elif np.isinf(self.sharpness):
+
+            def evaluate(block: NDArray[Any]) -> FloatArray:
+                return self._of(np.eye(2)[(block > 0).astype(np.int64)])
+
+        else:
+
+            def evaluate(block: NDArray[Any]) -> FloatArray:
                 return self._of(two_columns(self.sharpness * block))
-            # the probabilities of one class say all, and a sigmoid is most of the work
-            if hard:
-                second = (block > 0).astype(np.float64)
-            else:
-                second = expit(block if self.sharpness == 1 else self.sharpness * block)
-            counts = SoftCounts(self._labels, second)
-            return self.objective.of_counts(counts, self.class_weights)
 
         return blockwise(np.asarray(decisions), (len(self.y),), evaluate)
+
+    @property
+    def counts(self) -> bool:
+        """Whether expected counts are all that the score depends on."""
+        return isinstance(self.objective, CountObjective)
+
+    def of_second(self, second: FloatArray) -> FloatArray:
+        """(m,) scores by counts, for two classes.
+
+        Args:
+            second: (m, 2) float64 expected points of either class that are predicted as class 1.
+        """
+        assert isinstance(self.objective, CountObjective)
+        counts = SoftCounts.of_second(self._labels, second)
+        return self.objective.of_counts(counts, self.class_weights)
 
     def __call__(self, classifier: Any) -> float:
         """The score of a fitted classifier; margins go through the sigmoid of :attr:`slope`."""

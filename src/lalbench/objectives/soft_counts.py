@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -54,21 +54,23 @@ class SoftCounts:
 
     Args:
         labels: of the n evaluation points.
-        probabilities: (m, n, C) float64, or (m, n) of class 1 of two.
+        confusion: (m, C, C) float64 expected points by true class (axis 1) and predicted class
+            (axis 2).
     """
 
-    def __init__(self, labels: SoftLabels, probabilities: FloatArray) -> None:
+    def __init__(self, labels: SoftLabels, confusion: FloatArray) -> None:
         self._labels = labels
-        self._probabilities = probabilities
+        self.confusion = confusion
 
-    @cached_property
-    def confusion(self) -> FloatArray:
-        """(m, C, C) expected points by true class (axis 1) and predicted class (axis 2)."""
-        if self._probabilities.ndim == 2:
-            second = self._probabilities @ self._labels.values
-            return np.stack([self._labels.support - second, second], axis=2)
-        found: FloatArray = self._labels.values.T @ self._probabilities
-        return found
+    @classmethod
+    def of(cls, labels: SoftLabels, probabilities: FloatArray) -> Self:
+        """Of (m, n, C) float64 probabilities."""
+        return cls(labels, labels.values.T @ probabilities)
+
+    @classmethod
+    def of_second(cls, labels: SoftLabels, second: FloatArray) -> Self:
+        """Of (m, 2) float64 expected points of either class that are predicted as class 1."""
+        return cls(labels, np.stack([labels.support - second, second], axis=2))
 
     @property
     def hits(self) -> FloatArray:

@@ -109,7 +109,7 @@ class ExpectedImprovement(Options):
     """
 
     points: Points = "pool"
-    n_points: Count = 400
+    n_points: Count = 1600
     sharpness: Positive | Literal["hard", "consensus"] = "consensus"
     n_candidates: Count | None = None
     engine: Literal["auto", "logistic", "svm", "forest", "compiled_forest", "reference"] = "auto"
