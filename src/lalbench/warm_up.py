@@ -28,8 +28,16 @@ def _refit_logistic_and_train() -> None:
     """In one process: episodes for the training are refits with logistic regression, too."""
     _refit("logistic_regression", "weighted_accuracy", "log_loss")
     _train()
+    _sum_sigmoids()
     _compare_rows()
     _grow()
+
+
+def _sum_sigmoids() -> None:
+    """What smooth companions of two classes are made of."""
+    from lalbench.objectives.sigmoids import sigmoid_sums
+
+    sigmoid_sums(np.zeros((1, 2)), np.ones((2, 2)), np.ones(1))
 
 
 def _compare_rows() -> None:

@@ -265,7 +265,10 @@ class _Engine:
         return score(own), score(found)
 
     def _score_soft(self, shares: FloatArray, predictions: LabelArray) -> FloatArray:
-        """Scores of (t, K, m) probabilities and (t, m) predictions."""
+        """Scores of (t, K, m) probabilities, or (t, 1, m) log-odds, and (t, m) predictions."""
+        if self.scorer.n_classes == 2:
+            odds = shares[:, 0]  # of class 0; a tie is for class 1, as the vote is
+            return np.asarray(self.scorer.score_decisions(np.where(odds == 0, _TIE, -odds)))
         values = np.swapaxes(shares, 1, 2)
         found = (
             self.scorer.score(values, predictions)
@@ -279,7 +282,8 @@ class _Engine:
     ) -> tuple[LabelArray, LabelArray, FloatArray, FloatArray]:
         """(S, m) predictions of subsets, and (c, m) with each other row of each added.
 
-        And (S, K, m) and (c, K, m) probabilities, where the engine has a slope.
+        And (S, K, m) and (c, K, m) probabilities, of two classes log-odds of class 0, where the
+        engine has a slope.
         """
         from lalbench.oracle.svm_refits import refit_subsets
 
@@ -326,6 +330,7 @@ class _Engine:
         return found[-1:], found[:-1]
 
 
+_TIE = 5e-324
 _SCORED_TOGETHER = 2**18
 """Predictions."""
 

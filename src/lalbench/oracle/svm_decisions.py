@@ -1,7 +1,8 @@
 """Compiled: decisions of machines of one pair of classes, and their votes.
 
 A vote is for the class on whose side the decision lies. Where probabilities are wanted a machine
-has shares as well: σ(slope · decision) for the first class, the rest for the second.
+has shares as well: σ(slope · decision) for the first class, the rest for the second. The only
+machine of two classes has log-odds, slope · decision, in their place.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ IntArray = NDArray[np.int64]
 Options = tuple[int, float, int]
 Ballots = tuple[NDArray[np.int16], NDArray[np.int16], FloatArray, FloatArray, float]
 """(c + 1, m) votes for the first and for the second class; (c + 1, m) shares of both, (0, 0) for a
-slope of 0; the slope."""
+slope of 0, or log-odds of the first and (0, m) for two classes; the slope."""
 
 _WRONG = 4e-4
 """Of log-odds: shares are then wrong by less than 1e-4, a bound that is far above what they are."""
@@ -85,8 +86,11 @@ def add_shares(
     second: FloatArray,
     line: int,
 ) -> None:
-    """Shares of a machine; nothing is done for a slope of 0."""
-    if slope > 0.0:
+    """Shares or log-odds of a machine; nothing is done for a slope of 0."""
+    if slope > 0.0 and len(second) == 0:
+        for j in range(first.shape[1]):
+            first[line, j] += slope * decisions[a, begin + j]
+    elif slope > 0.0:
         for j in range(first.shape[1]):
             odds = slope * decisions[a, begin + j]
             # 1 - p would lose the digits of a small p

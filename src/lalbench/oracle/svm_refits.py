@@ -26,6 +26,10 @@ _CANCELLED = 1e-4
 """Below this share of the mean square, a variance is computed from the rows themselves."""
 
 
+CERTAIN = 1e3
+"""Log-odds where all rows are of one class."""
+
+
 @jit()
 def refit_subsets(
     options: Options,
@@ -57,13 +61,15 @@ def refit_subsets(
     Returns:
         (S, m) int16 predicted labels of the subsets; (c, m) with each of the other rows of each
         added, in the order of subsets and rows; (S, K, m) and (c, K, m) float64 probabilities of
-        both, (0, K, 0) without; number of machines that were not solved.
+        both, for two classes (S, 1, m) and (c, 1, m) log-odds of class 0, (0, …, 0) without;
+        number of machines that were not solved.
     """
+    planes = 1 if n_classes == 2 else n_classes
     m, n_failed, done = kernels[2].shape[1], 0, 0
     n_candidates, soft = masks.size - np.sum(masks), 1 if slope > 0.0 else 0
     own, found = np.empty((len(masks), m), np.int16), np.empty((n_candidates, m), np.int16)
-    own_soft = np.empty((soft * len(masks), n_classes, soft * m))
-    found_soft = np.empty((soft * n_candidates, n_classes, soft * m))
+    own_soft = np.empty((soft * len(masks), planes, soft * m))
+    found_soft = np.empty((soft * n_candidates, planes, soft * m))
     for subset in range(len(masks)):
         inside, outside = np.flatnonzero(masks[subset]), np.flatnonzero(~masks[subset])
         if gamma < 0.0:
@@ -76,8 +82,9 @@ def refit_subsets(
         )
         predictions = most_votes(votes)
         if soft:
-            normalise(shares)
-            for label in range(n_classes):
+            if n_classes > 2:
+                normalise(shares)
+            for label in range(planes):
                 own_soft[subset, label] = shares[label, -1]
                 found_soft[done : done + len(outside), label] = shares[label, :-1]
         own[subset] = predictions[-1]
@@ -101,8 +108,8 @@ def _refit(
 ) -> tuple[NDArray[np.int16], FloatArray, int]:
     """(K, c + 1, m) votes with each of c rows added, last those of the subset of ``rows``.
 
-    And their shares, (K, 0, 0) for a slope of 0, and the number of machines that were not solved.
-    All bounds of ``rows`` are positive.
+    And their shares, (K, 0, 0) for a slope of 0, or (1, c + 1, m) log-odds of class 0 of two, and
+    the number of machines that were not solved. All bounds of ``rows`` are positive.
     """
     between, itself, toward, beyond = kernels
     counts = np.zeros(n_classes, np.int64)
@@ -111,14 +118,11 @@ def _refit(
     joins = np.append(bounds[added] > 0.0, False)
     labels, places = np.append(y[added], 0), np.append(added, -1)
     votes = np.zeros((n_classes, len(gammas), toward.shape[1]), np.int16)
-    soft = 1 if slope > 0.0 else 0
-    shares = np.zeros((n_classes, soft * len(gammas), soft * toward.shape[1]))
-    for label in range(n_classes):
-        if counts[label] == len(rows):
-            for c in range(len(gammas)):
-                votes[label, c] = 1 if not joins[c] or labels[c] == label else 0
-                if soft:
-                    shares[label, c] = votes[label, c]
+    soft, planes = 1 if slope > 0.0 else 0, 1 if n_classes == 2 else n_classes
+    shares = np.zeros((planes, soft * len(gammas), soft * toward.shape[1]))
+    alone = np.flatnonzero(counts == len(rows))
+    if len(alone):
+        _count_certain(alone, joins, labels, votes, shares, soft)
     n_failed = 0
     for window in windows_of(gammas):
         part = gammas[window]
@@ -139,11 +143,32 @@ def _refit(
                     np.append(np.where(own[chosen], places[window[chosen]], -1), -1),
                     np.append(part[chosen], (part.min() + part.max()) / 2), toward, beyond,
                 )  # fmt: skip
-                ballots = (votes[first], votes[second], shares[first], shares[second], slope)
+                less = shares[second] if planes > 1 else shares[0][:0]
+                ballots = (votes[first], votes[second], shares[first], less, slope)
                 n_failed += vote_pair(
                     problem, nodes, errors[chosen], complete, ballots, window[chosen]
                 )
     return votes, shares, n_failed
+
+
+@jit()
+def _count_certain(
+    alone: IntArray,
+    joins: BoolArray,
+    labels: IntArray,
+    votes: NDArray[np.int16],
+    shares: FloatArray,
+    soft: int,
+) -> None:
+    """Votes and shares where all rows are of one class, but for candidates of another."""
+    for label in alone:
+        for c in range(len(joins)):
+            certain = not joins[c] or labels[c] == label
+            votes[label, c] = 1 if certain else 0
+            if soft and len(shares) > 1:
+                shares[label, c] = votes[label, c]
+            elif soft and certain:
+                shares[0, c] = CERTAIN if label == 0 else -CERTAIN
 
 
 @jit()
