@@ -217,7 +217,7 @@ def test_a_trial_of_the_package() -> None:
 
 def test_networks_are_refused() -> None:
     with pytest.raises(UserError, match="network"):
-        check_needs(Albl(), "albl", network="resnet18", has_rewards=True)
+        check_needs(Albl(), "albl", network="resnet18", has_rewards=True, has_posterior=False)
 
 
 @pytest.mark.parametrize(
