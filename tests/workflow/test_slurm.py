@@ -113,9 +113,9 @@ def test_a_preempted_study_has_the_bytes_of_a_local_run(
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
     ended = slurm.ended()[before:]
     assert states(slurm, job) == ["PREEMPTED", "COMPLETED"]
-    # 17 jobs of Snakemake: one is local, fetch and problems are one, and so are the four of results
+    # 16 jobs of Snakemake: one is local, fetch and problems are one, and so are the four of results
     submitted = {each["JobId"] for each in ended if each["Partition"] != "urgent"}
-    assert len(submitted) == messages.count("has been submitted") == 12
+    assert len(submitted) == messages.count("has been submitted") == 11
     on_gpu = [each for each in ended if each["NodeList"] == "gpu1"]
     assert len(on_gpu) == 4
     assert {each["Partition"] for each in on_gpu} == {"gpu"}
