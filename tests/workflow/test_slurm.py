@@ -132,8 +132,12 @@ def test_a_cancelled_job_and_a_killed_scheduler(
     process = submit(fresh, plugin)
     fresh.wait_for("waiting", process)
     first = running("patient")
-    (fresh.folder / "waiting").unlink()
     call("scancel", first)
+    end = time.monotonic() + 60
+    while states(slurm, first) != ["CANCELLED"]:
+        assert time.monotonic() < end
+        time.sleep(0.2)
+    (fresh.folder / "waiting").unlink(missing_ok=True)  # until it ended it said so again
     fresh.wait_for("waiting", process)  # of the retry
     second = running("patient")
     assert second != first
