@@ -6,7 +6,7 @@ once by all companions and label models, and by the objective itself on the test
 the pool with their true labels. So every set of options chooses from the same candidates, and the
 value of a choice is what its true label improves the objective by: in standard deviations of the
 candidates' improvements, above their mean, which is what a random choice is worth. The table has
-the mean over all places (data set, setting), the paired difference to the first arm with its
+the mean over all places (data set, setting), the paired difference to one arm with its
 standard error, and the worst place. One choice is not a trial of ten: docs/look-ahead.md.
 """
 
@@ -22,13 +22,15 @@ import numpy as np
 from tabulate import tabulate
 from threadpoolctl import threadpool_limits
 
-from lalbench import label_models, oracle, strategies, trials
+from lalbench import label_models, strategies, trials
 from lalbench.compute import using
 from lalbench.config import DatasetSpec, Sizes
 from lalbench.errors import UserError
 from lalbench.objectives import AnyScorer, Panel
 from lalbench.problems import Problem, build_problem
 from lalbench.strategies.base import FloatArray, IntArray, LearningState
+from lalbench.strategies.expectation import improvements_by_label
+from lalbench.strategies.look_ahead import seen_labels
 from lalbench.strategies.smoothing import consensus, slope_of, smooth_scorer
 
 SETTINGS = ("balanced", "imbalanced", "imbalanced_weighted")
@@ -139,7 +141,7 @@ def episode(problem: Problem, classifier: str, rng: np.random.Generator) -> Epis
     X = np.concatenate([problem.X_test, state.X_pool[rest]])
     y = np.concatenate([problem.y_test, known[rest]])
     scorers.append(smooth_scorer(state, X, y, sharpness=np.inf))
-    gains = improvements(state, candidates, Panel(scorers))
+    gains = improvements_by_label(state, state.probabilities, Panel(scorers), candidates)
     expected = {
         key: np.einsum("kc,kc->k", q[key[0]][candidates], gains[:, :, place])
         for place, key in enumerate(keys)
@@ -154,11 +156,7 @@ def label_probabilities(
     problem: Problem, state: LearningState
 ) -> tuple[dict[str, FloatArray], dict[str, float]]:
     """Those of every kind of label model, of the classifier, and the true ones if known."""
-    order = np.argsort(state.annotated_ids)
-    X, y = state.X_annotated[order], state.y_annotated[order]
-    if state.reward_scorer is not None:
-        X = np.concatenate([X, state.reward_scorer.X])
-        y = np.concatenate([y, state.reward_scorer.y])
+    X, y = seen_labels(state)
     fitted = {
         kind: label_models.fit_label_model(X, y, state.n_classes, candidates=[kind])
         for kind in KINDS
@@ -196,26 +194,6 @@ def companions(
             scorers.append(shared)
             keys.append((kind, sharpness, 0))
     return scorers, keys
-
-
-def improvements(state: LearningState, candidates: IntArray, panel: Panel) -> FloatArray:
-    """(k, C, S) improvements by each candidate with each label."""
-    n_classes = state.n_classes
-    labels = np.tile(np.arange(n_classes), len(candidates))
-    weights = None
-    if state.fit_weights is not None:
-        weights = state.fit_weights[np.concatenate([state.y_annotated, labels])]
-    assert state.new_classifier is not None
-    found = oracle.improvements(
-        state.new_classifier(),
-        state.X_annotated,
-        state.y_annotated,
-        np.repeat(state.X_pool[candidates], n_classes, axis=0),
-        labels,
-        panel,
-        sample_weight=weights,
-    )
-    return found.reshape(len(candidates), n_classes, -1)
 
 
 def arm_values(one: Episode) -> dict[str, float]:

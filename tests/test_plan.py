@@ -79,7 +79,7 @@ def finish(made: Study, cell: grid.Cell, block: grid.Block, seconds: float, step
         for data_seed, seed in block.pairs
         for step in range(steps + 1)
     ]
-    records.write(plan.job_file(made, cell, block), "records", [])
+    records.write((made.folder / cell.records(block)), "records", [])
     place = made.folder / "timings" / cell.path / f"block-{block.id}.parquet"
     records.write(place, "timings", rows)
 
@@ -180,7 +180,7 @@ def test_trials_of_another_configuration_are_not_done(tmp_path: Path) -> None:
         other = made.model_copy(update={"steps": steps})
         made_from = provenance.of(other, "trials", **labels, strategy=cell.strategy, block=block.id)
         metadata = {"lalbench": provenance.as_text(made_from)}
-        records.write(plan.job_file(made, cell, block), "records", [], metadata)
+        records.write((made.folder / cell.records(block)), "records", [], metadata)
         found = row(made, "trials random")
         assert (found.done, found.cached) == (done, 2 * done)
     assert row(made.model_copy(update={"steps": 2}), "trials random").done == 1
@@ -250,7 +250,7 @@ def test_all_done(tmp_path: Path) -> None:
     # the report alone is made again, but all results after a trial
     (made.folder / "report.html").unlink()
     assert row(made, "results").done == 3
-    plan.job_file(made, cell, block).unlink()
+    (made.folder / cell.records(block)).unlink()
     assert row(made, "results").done == 0
 
 

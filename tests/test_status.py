@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lalbench import files, grid, jobs, plan, records, status
+from lalbench import files, grid, jobs, records, status
 from lalbench.__main__ import main
 from lalbench.config import Study
 from lalbench.study import parse_study
@@ -42,7 +42,7 @@ def finish(
         for step in (0, 1, 2)
     ]
     about = None if made_from is None else {"lalbench": made_from}
-    records.write(plan.job_file(made, cell, block), "records", rows, about)
+    records.write((made.folder / cell.records(block)), "records", rows, about)
 
 
 def test_nothing_is_done_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,7 +120,8 @@ def test_damaged_trials_are_named(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     made = study(tmp_path / "results")
-    path = plan.job_file(made, *next(iter(grid.jobs(made))))
+    cell, block = next(grid.jobs(made))
+    path = made.folder / cell.records(block)
     files.write_text(path, "PAR1 nothing")
     Path("s.yaml").write_text(made.model_dump_json(by_alias=True, exclude_unset=True))
     assert main(["status", "s.yaml"]) == 1

@@ -65,6 +65,10 @@ class Cell:
         """``<data set>/<setting>/<classifier>/<strategy>``."""
         return Path(self.dataset, self.setting, self.classifier, self.strategy)
 
+    def records(self, block: Block, kind: str = "trials") -> Path:
+        """The file of a block, relative to the study's folder; ``curves`` and ``timings`` too."""
+        return Path(kind, self.path, f"block-{block.id}.parquet")
+
 
 def pairs(study: Study) -> list[Pair]:
     """All (data seed, seed) pairs, in an order that only grows at its end.

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from pathlib import Path
 
 from lalbench import grid, network_cost, workload
 from lalbench.compute import has_cuda
@@ -61,11 +60,6 @@ def work_left(study: Study) -> list[str]:
         CorruptFileError: as :func:`describe`.
     """
     return _left(workload.rows(study), None)
-
-
-def job_file(study: Study, cell: grid.Cell, block: grid.Block) -> Path:
-    """The records file of one trial job."""
-    return study.folder / "trials" / cell.path / f"block-{block.id}.parquet"
 
 
 def _cells(row: workload.Row) -> list[str]:

@@ -12,7 +12,6 @@ import pytest
 
 from lalbench import grid, records
 from lalbench.config import Study
-from lalbench.plan import job_file
 from lalbench.results.analysis import Analysis
 from lalbench.results.published import MEMBERS
 from lalbench.results.report import write_report
@@ -282,7 +281,7 @@ def write_trials(
                 else rows_of(study)(study, key)
             )
         ]
-        path = job_file(study, cell, block)
+        path = study.folder / cell.records(block)
         software = '{"software": {"numpy": "2.4.0", "scipy": "1.17.0"}}'
         records.write(path, "records", rows, {"lalbench": software})
         beside = {"timings": timing_rows, "curves": curve_rows}

@@ -12,7 +12,6 @@ import pytest
 from lalbench import grid, records
 from lalbench.config import Study
 from lalbench.errors import CorruptFileError, UserError
-from lalbench.plan import job_file
 from lalbench.results.records import check, load, read_all
 
 Write = Callable[..., Path]
@@ -56,8 +55,8 @@ def test_failed_timed_out_and_missing_trials_are_counted(incomplete: tuple[Study
 def test_files_of_an_older_division_into_blocks_are_not_read(small: Study, write: Write) -> None:
     folder = write(small)
     cell, block = next(grid.jobs(small))
-    old = job_file(small, cell, block).with_name("block-007.parquet")
-    old.write_bytes(job_file(small, cell, block).read_bytes())
+    old = (small.folder / cell.records(block)).with_name("block-007.parquet")
+    old.write_bytes((small.folder / cell.records(block)).read_bytes())
     assert len(load(small, folder).trials) == 2 * 2 * 9 * 11
 
 
@@ -69,7 +68,7 @@ def test_no_trials_is_a_sentence(small: Study, tmp_path: Path) -> None:
 def test_a_damaged_file_is_named(small: Study, write: Write) -> None:
     folder = write(small)
     cell, block = next(grid.jobs(small))
-    path = job_file(small, cell, block)
+    path = small.folder / cell.records(block)
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(CorruptFileError, match=rf"{path}.*delete it"):
         load(small, folder)
@@ -83,7 +82,7 @@ def test_a_file_in_the_wrong_folder_is_refused(
     write(other)
     source = next(iter(sorted((other.folder / "trials").rglob("*.parquet"))))
     cell, block = next(grid.jobs(small))
-    job_file(small, cell, block).write_bytes(source.read_bytes())
+    (small.folder / cell.records(block)).write_bytes(source.read_bytes())
     with pytest.raises(CorruptFileError, match="which the study does not plan"):
         load(small, folder)
 

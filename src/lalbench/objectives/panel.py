@@ -112,9 +112,9 @@ class Panel:
         given = np.asarray(decisions)
         rows = given.reshape(-1, given.shape[-1])
         found = np.empty((len(rows), len(self.scorers)))
-        for place, labels, members in self._companions:
+        if self._companions:  # compiled code is not imported for anything else
             from lalbench.objectives.sigmoids import sigmoid_sums
-
+        for place, labels, members in self._companions:
             sharpness = np.array([self._smooth(each).sharpness for each in members])
             sums = sigmoid_sums(rows[:, place], labels, sharpness)
             for each, second in zip(members, sums, strict=True):
@@ -129,7 +129,7 @@ class Panel:
         """Companions by counts that share points and labels: the points, the labels, and which."""
         found: dict[tuple[int, int], tuple[slice, FloatArray, list[int]]] = {}
         for number, (each, place) in enumerate(zip(self.scorers, self._places, strict=True)):
-            if isinstance(each, SmoothScorer) and each.counts and each.n_classes == 2:
+            if isinstance(each, SmoothScorer) and each.by_counts and each.n_classes == 2:
                 key = (place.start, id(each.y))
                 found.setdefault(key, (place, each.y, []))[2].append(number)
         return list(found.values())

@@ -144,7 +144,7 @@ class SmoothScorer:
         if self.n_classes != 2:
             raise ValueError("score_decisions is for two classes")
 
-        if self.counts:
+        if self.by_counts:
             from lalbench.objectives.sigmoids import sigmoid_sums
 
             def evaluate(block: NDArray[Any]) -> FloatArray:
@@ -163,7 +163,7 @@ class SmoothScorer:
         return blockwise(np.asarray(decisions), (len(self.y),), evaluate)
 
     @property
-    def counts(self) -> bool:
+    def by_counts(self) -> bool:
         """Whether expected counts are all that the score depends on."""
         return isinstance(self.objective, CountObjective)
 

@@ -34,7 +34,7 @@ def with_labels(analysis: Analysis, table: Table) -> Table:
     told = [name for name in NAMES if name in table.data.columns]
     if not told or "label_budget" in table.data.columns:
         return table
-    budgets = label_budget_table(analysis)
+    budgets = analysis.cached("label budgets", lambda: label_budget_table(analysis))
     data = table.data.copy()
     for name in told:
         place = data.columns.get_loc(name)

@@ -7,7 +7,7 @@ alone cannot answer: whole curves, no trial twice, one split for all strategies 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,8 +69,7 @@ def load(study: Study, results_dir: Path) -> Records:
         CorruptFileError: a file that cannot be read, or rows that contradict each other.
         UserError: no trial of the study is there at all.
     """
-    paths = list(_planned_paths(study))
-    files = [path for path in (results_dir / "trials" / p for p in paths) if path.exists()]
+    files = _planned(study, results_dir, "trials")
     failed, trials = _read_trials(files)
     if not len(failed) + len(trials):
         raise UserError(
@@ -80,14 +79,13 @@ def load(study: Study, results_dir: Path) -> Records:
     _check_labels(study, trials)
     _check_labels(study, failed)
     check(trials, steps=study.steps)
-    beside = {kind: [results_dir / kind / path for path in paths] for kind in ("curves", "timings")}
     return Records(
         trials=trials,
         failed=failed,
         coverage=_coverage(study, trials, failed),
-        curves=_read(filter(Path.exists, beside["curves"]), "curves"),
+        curves=_read(_planned(study, results_dir, "curves"), "curves"),
         references=_read(_reference_paths(study, results_dir), "references"),
-        timings=_read(filter(Path.exists, beside["timings"]), "timings"),
+        timings=_read(_planned(study, results_dir, "timings"), "timings"),
         software=_software(files),
     )
 
@@ -166,9 +164,10 @@ def _first(trials: pd.DataFrame, wrong: pd.Series) -> str:
     return "/" + "/".join(str(part) for part in rows.iloc[0][TRIAL])
 
 
-def _planned_paths(study: Study) -> Iterator[Path]:
-    for cell, block in grid.jobs(study):
-        yield cell.path / f"block-{block.id}.parquet"
+def _planned(study: Study, results_dir: Path, kind: str) -> list[Path]:
+    """The files of all planned blocks that are there."""
+    paths = (results_dir / cell.records(block, kind) for cell, block in grid.jobs(study))
+    return [path for path in paths if path.exists()]
 
 
 def _reference_paths(study: Study, results_dir: Path) -> list[Path]:

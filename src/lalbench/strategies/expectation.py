@@ -69,6 +69,24 @@ def expected_improvements(
     Raises:
         UserError: the state cannot make a classifier.
     """
+    by_label = improvements_by_label(state, q, scorer, candidates, chosen, engine=engine)
+    expected: FloatArray = np.einsum("nc,nc...->n...", q[candidates], by_label)
+    return expected
+
+
+def improvements_by_label(
+    state: LearningState,
+    q: FloatArray,
+    scorer: AnyScorer,
+    candidates: IntArray,
+    chosen: IntArray = _NONE,
+    *,
+    engine: str = "auto",
+) -> FloatArray:
+    """``V(A ∪ (x, c)) - V(A)`` for each candidate x and label c: (k, C) or (k, C, S) float64.
+
+    Arguments and errors are those of :func:`expected_improvements`.
+    """
     from lalbench import oracle
 
     C = state.n_classes
@@ -88,9 +106,8 @@ def expected_improvements(
         sample_weight=weights,
         engine=engine,
     )
-    by_label = found.reshape(len(candidates), C, *scorer.shape)
-    expected: FloatArray = np.einsum("nc,nc...->n...", q[candidates], by_label)
-    return expected
+    by_label: FloatArray = found.reshape(len(candidates), C, *scorer.shape)
+    return by_label
 
 
 @dataclass(frozen=True)

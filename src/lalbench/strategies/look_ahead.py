@@ -17,7 +17,7 @@ from numpy.random import Generator
 from lalbench import label_models
 from lalbench.errors import UserError
 from lalbench.label_models import Combine, fit_label_model
-from lalbench.strategies.base import FloatArray, LearningState, Need, given
+from lalbench.strategies.base import FloatArray, IntArray, LearningState, Need, given
 from lalbench.strategies.expectation import ExpectedImprovement
 
 
@@ -41,8 +41,8 @@ class LookAhead(ExpectedImprovement):
         Strategies with Attentive Neural Processes*, 2023.
 
     Pitfalls:
-        - Where the classifier cannot represent the boundary, the smooth objective can rise while
-          the objective falls: a larger ``sharpness``, or ``hard``, is nearer to the objective.
+        - Where the classifier cannot represent the boundary, a smooth objective can rise while
+          the objective falls; ``consensus`` guards against that, a fixed ``sharpness`` does not.
         - All depends on the label model: one of the same kind as the classifier teaches it little.
         - With ``points: reward`` or ``both``, and wherever there is a reward set, it reads the
           reward labels; compare it with strategies that have as many labels.
@@ -79,17 +79,22 @@ class LookAhead(ExpectedImprovement):
         """By a model of every label that may be seen, or the classifier's own probabilities."""
         if self.label_model == ("classifier",):
             return state.probabilities, {}
-        X, y, ids = state.X_annotated, state.y_annotated, state.annotated_ids
-        rewards = state.reward_scorer
-        order = np.argsort(ids, kind="stable")
-        X, y = X[order], y[order]
-        if rewards is not None:
-            X, y = np.concatenate([X, rewards.X]), np.concatenate([y, rewards.y])
+        X, y = seen_labels(state)
         model = fit_label_model(
             X, y, state.n_classes, candidates=self.label_model, combine=self.combine,
             seed=int(rng.integers(2**31)),
         )  # fmt: skip
         return model.probabilities(state.X_pool), model.details
+
+
+def seen_labels(state: LearningState) -> tuple[FloatArray, IntArray]:
+    """(n, d) rows and (n,) labels that a strategy may see: annotated by their ids, then rewards."""
+    order = np.argsort(state.annotated_ids, kind="stable")
+    X, y = state.X_annotated[order], state.y_annotated[order]
+    rewards = state.reward_scorer
+    if rewards is None:
+        return X, y
+    return np.concatenate([X, rewards.X]), np.concatenate([y, rewards.y])
 
 
 @dataclass(frozen=True)
