@@ -19,12 +19,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.spatial.distance import cdist
 from tabulate import tabulate
 from threadpoolctl import threadpool_limits
 
 from lalbench import label_models, strategies, trials
 from lalbench.compute import using
-from lalbench.config import DatasetSpec, Sizes
+from lalbench.config import DatasetSpec, Labels, Sizes
 from lalbench.errors import UserError
 from lalbench.objectives import AnyScorer, Panel
 from lalbench.problems import Problem, build_problem
@@ -82,14 +83,31 @@ class Episode:
         expected: (label model, sharpness, number of points) → (k,) expected improvements; points
             is 0 for the reward set.
         losses: label model → cross-validated log loss.
-        truth: (k,) improvements of the objective by the true labels.
-        entropy: (k,) of the classifier's probabilities.
+        truths: (k, S) improvements by the true labels, a column for each sharpness; the last one is
+            that of the objective.
+        q: label model → (k, C) class probabilities.
+        p: (k, C) those of the classifier.
+        distances: (k, 3) to the nearest annotated points.
+        counts: (C,) annotated points of each class.
     """
 
     expected: Mapping[tuple[str, float, int], FloatArray]
     losses: Mapping[str, float]
-    truth: FloatArray
-    entropy: FloatArray
+    truths: FloatArray
+    q: Mapping[str, FloatArray]
+    p: FloatArray
+    distances: FloatArray
+    counts: IntArray
+
+    @property
+    def truth(self) -> FloatArray:
+        """(k,) improvements of the objective."""
+        return self.truths[:, -1]
+
+    def worth(self, score: FloatArray) -> float:
+        """The choice by a score, in standard deviations of the improvements above their mean."""
+        truth = self.truth
+        return float((truth[np.argmax(score)] - truth.mean()) / truth.std())
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -107,7 +125,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 continue
             for setting in SETTINGS:
                 place = f"{dataset.label}, {setting}"
-                for one in episodes(dataset, setting, given):
+                for one in episodes(dataset, setting, given.classifier, given.labels, given.splits):
                     for arm, value in arm_values(one).items():
                         values.setdefault(arm, {}).setdefault(place, []).append(value)
     print(f"{given.classifier}, {given.labels}, at most {given.splits} splits of each place\n")
@@ -115,17 +133,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(tabulate(rows(values), head, disable_numparse=True))
 
 
-def episodes(dataset: DatasetSpec, setting: str, given: argparse.Namespace) -> Iterator[Episode]:
+def episodes(
+    dataset: DatasetSpec, setting: str, classifier: str, labels: Labels, splits: int
+) -> Iterator[Episode]:
     """The first state of each split; none where the data set is too small for the setting."""
-    for split in range(given.splits):
+    for split in range(splits):
         try:
             problem = build_problem(
-                dataset, setting, data_seed=FIRST_SEED + split, seed=0, labels=given.labels
+                dataset, setting, data_seed=FIRST_SEED + split, seed=0, labels=labels
             )
         except UserError as error:
             print(f"left out: {error}")
             return
-        found = episode(problem, given.classifier, np.random.default_rng(split))
+        found = episode(problem, classifier, np.random.default_rng(split))
         if found.truth.std() > 0:
             yield found
 
@@ -140,16 +160,28 @@ def episode(problem: Problem, classifier: str, rng: np.random.Generator) -> Epis
     rest = np.setdiff1d(np.arange(state.n_pool), candidates)
     X = np.concatenate([problem.X_test, state.X_pool[rest]])
     y = np.concatenate([problem.y_test, known[rest]])
-    scorers.append(smooth_scorer(state, X, y, sharpness=np.inf))
+    slope = slope_of(state)
+    scorers += [smooth_scorer(state, X, y, sharpness=T, slope=slope) for T in SHARPNESS]
     gains = improvements_by_label(state, state.probabilities, Panel(scorers), candidates)
     expected = {
         key: np.einsum("kc,kc->k", q[key[0]][candidates], gains[:, :, place])
         for place, key in enumerate(keys)
     }
-    p = state.probabilities[candidates]
-    entropy = -(p * np.log(np.maximum(p, 1e-300))).sum(axis=1)
-    truth = gains[np.arange(len(candidates)), known[candidates], -1]
-    return Episode(expected, losses, truth, entropy)
+    return Episode(
+        expected=expected,
+        losses=losses,
+        truths=gains[np.arange(len(candidates)), known[candidates], -len(SHARPNESS) :],
+        q={kind: labels[candidates] for kind, labels in q.items()},
+        p=state.probabilities[candidates],
+        distances=np.sort(cdist(state.X_pool[candidates], state.X_annotated), axis=1)[:, :3],
+        counts=np.bincount(state.y_annotated, minlength=state.n_classes),
+    )
+
+
+def entropy(p: FloatArray) -> FloatArray:
+    """(k,) of (k, C) probabilities, in nats."""
+    found: FloatArray = -(p * np.log(np.maximum(p, 1e-300))).sum(axis=1)
+    return found
 
 
 def label_probabilities(
@@ -205,13 +237,15 @@ def arm_values(one: Episode) -> dict[str, float]:
         "choose of all": _least(one, KINDS),
     }
     arms = {kind: kind for kind in sorted(known)} | chosen
-    scores = {"entropy": one.entropy, "oracle": one.truth}
+    scores = {"entropy": entropy(one.p), "oracle": one.truth}
     for name, kind in arms.items():
-        ladder = _ladder(one, kind, USUAL)
+        ladder = ladder_of(one, kind, USUAL)
         for place, sharpness in enumerate(SHARPNESS):
             scores[f"{name}, {_shown(sharpness)}"] = ladder[:, place]
         scores[f"{name}, consensus"] = consensus(ladder)
-    by_points = {n: _ladder(one, MAIN, n) for n in (*N_POINTS, 0) if (MAIN, 1.0, n) in one.expected}
+    by_points = {
+        n: ladder_of(one, MAIN, n) for n in (*N_POINTS, 0) if (MAIN, 1.0, n) in one.expected
+    }
     if 0 in by_points:
         by_points[-1] = by_points[0] + by_points[USUAL]
     for n, ladder in by_points.items():
@@ -219,14 +253,10 @@ def arm_values(one: Episode) -> dict[str, float]:
         scores[f"{MAIN}, consensus, {shown}"] = consensus(ladder)
         for place, sharpness in enumerate(SHARPNESS):
             scores[f"{MAIN}, {_shown(sharpness)}, {shown}"] = ladder[:, place]
-    spread = one.truth.std()
-    return {
-        arm: float((one.truth[np.argmax(score)] - one.truth.mean()) / spread)
-        for arm, score in scores.items()
-    }
+    return {arm: one.worth(score) for arm, score in scores.items()}
 
 
-def _ladder(one: Episode, kind: str, n: int) -> FloatArray:
+def ladder_of(one: Episode, kind: str, n: int) -> FloatArray:
     """(k, S) expected improvements, a column for each sharpness."""
     return np.column_stack([one.expected[kind, sharpness, n] for sharpness in SHARPNESS])
 
@@ -239,17 +269,17 @@ def _shown(sharpness: float) -> str:
     return "hard" if np.isinf(sharpness) else f"T {sharpness:g}"
 
 
-def rows(values: Mapping[str, Mapping[str, Sequence[float]]]) -> list[list[str]]:
-    """Arms from the best to the worst."""
+def rows(values: Mapping[str, Mapping[str, Sequence[float]]], base: str = BASE) -> list[list[str]]:
+    """Arms from the best to the worst: mean over places, difference to ``base``, worst place."""
     found = []
     for arm, places in values.items():
         means = {place: float(np.mean(each)) for place, each in places.items()}
-        pairs = [np.subtract(each, values[BASE][place]) for place, each in places.items()]
+        pairs = [np.subtract(each, values[base][place]) for place, each in places.items()]
         difference = np.mean([pair.mean() for pair in pairs])
         error = np.sqrt(sum(pair.var() / len(pair) for pair in pairs)) / len(pairs)
         worst = min(means, key=lambda place: means[place])
         value = float(np.mean(list(means.values())))
-        shown = f"{difference:+.3f} ± {error:.3f}" if arm != BASE else ""
+        shown = f"{difference:+.3f} ± {error:.3f}" if arm != base else ""
         found.append((value, [arm, f"{value:.3f}", shown, f"{means[worst]:+.2f}", worst]))
     return [row for _, row in sorted(found, key=lambda each: -each[0])]
 

@@ -13,6 +13,7 @@ from benchmarks import (
     limits,
     look_ahead,
     look_ahead_choices,
+    look_ahead_learned,
     neural_process,
     oracle,
     recipes,
@@ -127,6 +128,15 @@ def test_choices_of_look_ahead(capsys, monkeypatch):
     rows = {row["arm"]: row for row in table(capsys.readouterr().out)}
     assert max(rows, key=lambda arm: float(rows[arm]["value"])) == "oracle"
     assert {look_ahead_choices.BASE, "entropy", "classifier, T 1"} < set(rows)
+
+
+def test_learned_look_ahead(capsys, monkeypatch):
+    monkeypatch.setattr(look_ahead_choices, "N_CANDIDATES", 20)
+    monkeypatch.setattr(look_ahead_learned, "CANDIDATES", 10)
+    look_ahead_learned.main(["--splits", "2", "--only", "heart", "banana", "--members", "1"])
+    rows = {row["arm"]: row for row in table(capsys.readouterr().out)}
+    assert {look_ahead_learned.BASE, "set model", "ridge regression, without refits"} < set(rows)
+    assert not rows[look_ahead_learned.BASE][f"minus {look_ahead_learned.BASE}"]
 
 
 def test_trainer(capsys):

@@ -200,7 +200,8 @@ def test_retries_ask_for_more_memory_and_time(fresh: Any, slurm: Cluster, plugin
     seeds = {"data": [0], "run": [0]}
     fresh.edit_study(strategies=["random", *strategies], seeds=seeds, steps=1, blocks={"cheap": 1})
     (fresh.folder / "slow").touch()
-    limits = ["trials:mem_mb=900*attempt", "trials:runtime=attempt"]
+    limits = [f"{rule}:mem_mb=900*attempt" for rule in ("cheap_trials", "trials")]
+    limits += ["trials:runtime=attempt"]
     process = submit(fresh, plugin, "--set-resources", *limits)
     fresh.wait_for("waiting", process)
     slow = running("slow")
