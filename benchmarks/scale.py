@@ -77,12 +77,9 @@ def main() -> None:
         print(f"{'':44} seconds   GiB")
         if not arguments.results_only:
             measure_workflow(folder)
-        for stage in ("tables", "figures", "report", "manifest"):
-            output = study.folder / {"report": "report.html", "manifest": "manifest.json"}.get(
-                stage, stage
-            )
+        for stage in ("tables", "figures"):  # a report also reads the data, which is not there
             call = [sys.executable, "-m", "lalbench", stage, "--study", "study.yaml"]
-            call += ["--results", str(study.results), "--output", str(output)]
+            call += ["--results", str(study.results), "--output", str(study.folder / stage)]
             measure(f"lalbench {stage}", call, folder)
 
 
@@ -120,16 +117,17 @@ def _run(call: list[str], folder: Path) -> int:
 def make_up(study: Study) -> int:
     """Writes the records and timings of all trials; returns the number of jobs."""
     rng = np.random.default_rng(0)
-    n_jobs = 0
+    together = grid.together(study)
+    jobs = set()
     for cell, block in grid.jobs(study):
         for kind, columns in (
             ("records", _records(study, cell, block, rng)),
             ("timings", _timings(study, cell, block, rng)),
         ):
-            folder = study.folder / {"records": "trials"}.get(kind, kind)
-            _write(folder / cell.path / f"block-{block.id}.parquet", kind, columns)
-        n_jobs += 1
-    return n_jobs
+            stage = {"records": "trials"}.get(kind, kind)
+            _write(study.folder / cell.records(block, stage), kind, columns)
+        jobs.add((cell.path.parent if cell.strategy in together else cell.path, block.id))
+    return len(jobs)
 
 
 def _write(path: Path, kind: str, columns: dict[str, Any]) -> None:

@@ -1,0 +1,218 @@
+"""The tables by which docs/look-ahead.md judges ``look_ahead``, from finished studies.
+
+Run: ``python -m benchmarks.look_ahead_proof studies/look-ahead.yaml [--results FOLDER]``. It was
+written before the studies ran, and prints Markdown: a row for every data set, setting and
+classifier, and one for every setting and classifier. Differences are paired by data split, in
+hundredths of the objective, areas divided by the number of steps; intervals and tests are those of
+docs/results.md, a star means a Holm-adjusted p below 0.05. The *best hand-made* strategy of a row
+is the one with the highest mean there, chosen by the same trials, which favours it over
+``look_ahead``.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from tabulate import tabulate
+
+from lalbench.results.analysis import Analysis, Place, Summary
+from lalbench.results.facts import cost_table, label_budget_table
+from lalbench.results.scores import all_pairs, score_table
+from lalbench.study import load_study, with_results
+
+WINNER = "look_ahead"
+LIMITS = ("posterior_limit", "oracle_smooth")
+NOT_HAND_MADE = (WINNER, "random", "neural_process")
+SIGNIFICANT = 0.05
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("study", help="study file whose trials are finished")
+    parser.add_argument("--results", help="folder of results, if not the study's")
+    given = parser.parse_args(arguments)
+    study = with_results(load_study(given.study), given.results)
+    analysis = Analysis.of(study, study.folder)
+    cells = cell_table(analysis)
+    print(f"### {study.study}: every data set, setting and classifier\n")
+    print(markdown(shown_cells(cells)))
+    print("\n### Over the data sets of a setting\n")
+    print(markdown(setting_table(analysis, cells)))
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """A Markdown table of texts."""
+    return tabulate(
+        table, headers="keys", tablefmt="github", showindex=False, disable_numparse=True
+    )
+
+
+def cell_table(analysis: Analysis) -> pd.DataFrame:
+    """A row per place: ``look_ahead`` against random and the best hand-made strategy."""
+    rows = [
+        cell_row(analysis, place)
+        for place in analysis.places
+        if np.isfinite(mean_of(analysis, place, WINNER))
+    ]
+    return pd.DataFrame(rows)
+
+
+def cell_row(analysis: Analysis, place: Place) -> dict[str, object]:
+    """What one place says; areas are divided by the number of steps."""
+    steps = analysis.study.steps
+    best = best_hand_made(analysis, place)
+    row: dict[str, object] = dict(zip(("classifier", "dataset", "setting"), place, strict=True))
+    row["best"] = best
+    for other, name in (("random", "random"), (best, "best")):
+        found = difference(analysis, place, other, "auac")
+        for part in ("difference", "difference_low", "difference_high"):
+            row[f"{name}_{part}"] = found[part] / steps
+        row[f"{name}_p"] = found["p_holm"]
+        row[f"{name}_final"] = difference(analysis, place, other, "final")["difference"]
+        units = analysis.units(place, "objective", "auac")
+        gaps = (units[WINNER] - units[other]).dropna()
+        row[f"{name}_wins"] = f"{(gaps > 0).sum()} / {(gaps == 0).sum()} / {(gaps < 0).sum()}"
+    hand = hand_made(analysis)
+    worst = [difference(analysis, place, other, "auac") for other in hand]
+    row["below"] = [
+        other
+        for other, found in zip(hand, worst, strict=True)
+        if found["difference"] < 0 and found["p_holm"] < SIGNIFICANT
+    ]
+    row["rank"] = mean_rank(analysis, [place], WINNER)
+    limit = next((name for name in LIMITS if name in analysis.strategies), None)
+    if limit is not None:
+        row["share"] = share_of(analysis, [place], limit)
+    return row
+
+
+def hand_made(analysis: Analysis) -> list[str]:
+    """What ``look_ahead`` has to beat, without random and what is learned."""
+    return [name for name in analysis.contenders if name not in NOT_HAND_MADE]
+
+
+def mean_of(analysis: Analysis, place: Place, label: str) -> float:
+    return float(analysis.units(place, "objective", "auac")[label].mean())
+
+
+def best_hand_made(analysis: Analysis, place: Place) -> str:
+    """The one with the highest mean area under the curve."""
+    return max(hand_made(analysis), key=lambda label: mean_of(analysis, place, label))
+
+
+def difference(analysis: Analysis, place: Place, other: str, summary: Summary) -> dict[str, float]:
+    """``look_ahead`` minus another strategy: to random by the table of scores, else by all pairs.
+
+    The two differ in the family that Holm's p is over.
+    """
+    names = ["difference", "difference_low", "difference_high", "p_holm"]
+    if other == "random":
+        table = score_table(analysis, "objective", summary)
+        rows = table[(table["strategy"] == WINNER) & _at(table, place)]
+        return {name: float(rows.iloc[0][name]) for name in names}
+    table = all_pairs(analysis, "objective", summary)
+    here = table[_at(table, place)]
+    forward = here[(here["first"] == WINNER) & (here["second"] == other)]
+    if len(forward):
+        return {name: float(forward.iloc[0][name]) for name in names}
+    row = here[(here["first"] == other) & (here["second"] == WINNER)].iloc[0]
+    low, high = -float(row["difference_high"]), -float(row["difference_low"])
+    return dict(
+        zip(names, (-float(row["difference"]), low, high, float(row["p_holm"])), strict=True)
+    )
+
+
+def _at(table: pd.DataFrame, place: Place) -> pd.Series:
+    same = [table[n] == v for n, v in zip(("classifier", "dataset", "setting"), place, strict=True)]
+    return same[0] & same[1] & same[2]
+
+
+def mean_rank(analysis: Analysis, places: Sequence[Place], label: str) -> float:
+    """Among all strategies but the bounds, by mean area; 1 is best, equals share."""
+    found = []
+    for place in places:
+        means = np.array([mean_of(analysis, place, name) for name in analysis.contenders])
+        own = mean_of(analysis, place, label)
+        found.append((means > own).sum() + ((means == own).sum() + 1) / 2)
+    return float(np.mean(found))
+
+
+def share_of(analysis: Analysis, places: Sequence[Place], limit: str) -> float:
+    """Gain over random divided by that of a bound; NaN where the bound gains nothing for sure."""
+    own, most = [], []
+    for place in places:
+        units = analysis.units(place, "objective", "auac")
+        own.append((units[WINNER] - units["random"]).mean())
+        gains = (units[limit] - units["random"]).dropna()
+        most.append(gains.mean())
+        if len(places) == 1 and gains.mean() <= gains.std() / np.sqrt(len(gains)):
+            return float("nan")
+    return float(np.sum(own) / np.sum(most))
+
+
+def shown_cells(cells: pd.DataFrame) -> pd.DataFrame:
+    """The table of all places as text; differences in points of a hundred."""
+    shown = cells[["classifier", "dataset", "setting"]].copy()
+    for name, heading in (("random", "minus random"), ("best", "minus best hand-made")):
+        if name == "best":
+            shown["best hand-made"] = cells["best"]
+        shown[heading] = [_interval(row, name) for _, row in cells.iterrows()]
+        shown[f"wins / ties / losses, {name}"] = cells[f"{name}_wins"]
+        shown[f"last score, {heading}"] = [f"{100 * v:+.2f}" for v in cells[f"{name}_final"]]
+    if "share" in cells:
+        shown["share of the bound's gain"] = [_percent(value) for value in cells["share"]]
+    shown["rank"] = [f"{value:g}" for value in cells["rank"]]
+    shown["significantly below"] = [", ".join(names) for names in cells["below"]]
+    return shown
+
+
+def _interval(row: pd.Series, name: str) -> str:
+    mean, low, high = (
+        100 * row[f"{name}_{part}"] for part in ("difference", "difference_low", "difference_high")
+    )
+    mark = "*" if row[f"{name}_p"] < SIGNIFICANT else ""
+    return f"{mean:+.2f} [{low:+.2f}, {high:+.2f}]{mark} p {row[f'{name}_p']:.2g}"
+
+
+def _percent(value: float) -> str:
+    return "" if np.isnan(value) else f"{100 * value:.0f} %"
+
+
+def setting_table(analysis: Analysis, cells: pd.DataFrame) -> pd.DataFrame:
+    """A row per classifier and setting: ranks of all strategies, counts, share, seconds, labels."""
+    budgets = label_budget_table(analysis)
+    costs = cost_table(analysis)
+    rows = []
+    for (classifier, setting), part in cells.groupby(["classifier", "setting"], sort=False):
+        places = [(str(classifier), str(d), str(setting)) for d in part["dataset"]]
+        ranks = {name: mean_rank(analysis, places, name) for name in analysis.contenders}
+        order = sorted(ranks, key=lambda name: ranks[name])
+        own = budgets[(budgets["strategy"] == WINNER) & (budgets["setting"] == setting)]
+        mine = costs[(costs["strategy"] == WINNER) & (costs["classifier"] == classifier)]
+        row = {
+            "classifier": classifier,
+            "setting": setting,
+            "mean ranks": ", ".join(f"{name} {ranks[name]:.1f}" for name in order[:4]),
+            "above random": f"{_count(part, 'random', +1)} of {len(part)}",
+            "above the best hand-made": f"{_count(part, 'best', +1)} of {len(part)}",
+            "below some hand-made": f"{sum(map(bool, part['below']))} of {len(part)}",
+            "seconds per selection": f"{mine['select_per_step'].median():.2f}",
+            "total labels": f"{own['label_budget'].max():.0f}",
+        }
+        limit = next((name for name in LIMITS if name in analysis.strategies), None)
+        if limit is not None:
+            row[f"share of {limit}"] = _percent(share_of(analysis, places, limit))
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _count(part: pd.DataFrame, name: str, sign: int) -> int:
+    sure = part[f"{name}_p"] < SIGNIFICANT
+    return int((sure & (sign * part[f"{name}_difference"] > 0)).sum())
+
+
+if __name__ == "__main__":
+    main()
