@@ -14,6 +14,7 @@ from benchmarks import (
     look_ahead,
     look_ahead_choices,
     look_ahead_learned,
+    look_ahead_robustness,
     neural_process,
     oracle,
     recipes,
@@ -137,6 +138,22 @@ def test_learned_look_ahead(capsys, monkeypatch):
     rows = {row["arm"]: row for row in table(capsys.readouterr().out)}
     assert {look_ahead_learned.BASE, "set model", "ridge regression, without refits"} < set(rows)
     assert not rows[look_ahead_learned.BASE][f"minus {look_ahead_learned.BASE}"]
+
+
+def test_robustness_of_look_ahead(capsys, monkeypatch):
+    monkeypatch.setattr(look_ahead_robustness, "POOL", 40)
+    monkeypatch.setattr(look_ahead_robustness, "STEPS", 1)
+    look_ahead_robustness.main(["--splits", "2", "--only", "noise"])
+    rows = [line for line in capsys.readouterr().out.splitlines() if "noise" in line]
+    assert len(rows) == 2 * 4  # as they come, and in the table
+
+
+def test_noise_leaves_the_test_set_alone():
+    (condition,) = (one for one in look_ahead_robustness.CONDITIONS if one.name == "usual")
+    problem = look_ahead_robustness.problem_of(look_ahead_robustness.DATASETS[0], condition, 1)
+    changed = look_ahead_robustness.noisy(problem, 0.2, 0).y != problem.y
+    assert not changed[problem.test].any()
+    assert changed[problem.pool].mean() == pytest.approx(0.2, abs=0.06)
 
 
 def test_trainer(capsys):

@@ -1,0 +1,76 @@
+"""The table of the proof of look-ahead against plain counting on invented trials."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from benchmarks import look_ahead_proof as proof
+from lalbench.config import Study
+from lalbench.results.analysis import Analysis
+from lalbench.results.records import load
+
+STRATEGIES = ["random", "entropy", "hal_gauss", "look_ahead", "neural_process"]
+BOUND = {"name": "oracle", "label": "oracle_smooth", "options": {"score": "smooth"}}
+
+
+@pytest.fixture
+def made(tmp_path: Path, write: Callable[..., Path]) -> Study:
+    content: dict[str, Any] = {
+        "study": "invented", "protocol": "clean", "results": str(tmp_path),
+        "seeds": {"data": {"first": 0, "count": 9}, "run": {"first": 0, "count": 9},
+                  "pairs": "matched"},
+        "datasets": ["waveform", "mushrooms"], "settings": ["balanced", "imbalanced"],
+        "classifiers": ["svm"], "strategies": [*STRATEGIES, BOUND],
+    }  # fmt: skip
+    (tmp_path / "s.yaml").write_text(yaml.safe_dump(content))
+    study = Study.model_validate(content)
+    write(study)
+    return study
+
+
+def areas(study: Study) -> pd.DataFrame:
+    """(data set, setting, seed) × strategy areas under the curve, from the plain rows."""
+    trials = load(study, study.folder).trials.sort_values("step")
+    keys = ["dataset", "setting", "data_seed", "strategy"]
+    return trials.groupby(keys)["objective"].apply(np.trapezoid).unstack("strategy")
+
+
+def test_rows_by_plain_counting(made: Study) -> None:
+    cells = proof.cell_table(Analysis.of(made, made.folder))
+    assert len(cells) == 4
+    assert cells["share"].notna().any()
+    every = areas(made)
+    for _, row in cells.iterrows():
+        here = every.loc[row["dataset"], row["setting"]]
+        means = here.mean()
+        best = means[["entropy", "hal_gauss"]].idxmax()
+        assert row["best"] == best
+        for name, other in (("random", "random"), ("best", best)):
+            gap = here["look_ahead"] - here[other]
+            assert row[f"{name}_difference"] == pytest.approx(gap.mean() / made.steps)
+            assert row[f"{name}_difference_low"] < gap.mean() / made.steps
+            assert row[f"{name}_difference_high"] > gap.mean() / made.steps
+            counted = [(gap > 0).sum(), (gap == 0).sum(), (gap < 0).sum()]
+            assert row[f"{name}_wins"] == " / ".join(map(str, counted))
+        gains = means[["look_ahead", "oracle_smooth"]] - means["random"]
+        bound = here["oracle_smooth"] - here["random"]
+        if bound.mean() > bound.std() / 3:  # its standard error, of nine splits
+            assert row["share"] == pytest.approx(gains["look_ahead"] / gains["oracle_smooth"])
+        else:
+            assert np.isnan(row["share"])
+        rank = means.drop("oracle_smooth").rank(ascending=False)["look_ahead"]
+        assert row["rank"] == rank
+
+
+def test_the_page(made: Study, capsys: pytest.CaptureFixture[str]) -> None:
+    proof.main([str(Path(made.results) / "s.yaml")])
+    text = capsys.readouterr().out
+    assert text.count("| svm ") == 4 + 2
+    assert "share of oracle_smooth" in text
