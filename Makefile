@@ -21,7 +21,7 @@ PIP = $(BIN)/python -m pip install --disable-pip-version-check --quiet $(if $(TO
 export PATH := $(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev study test test-faults test-fuzz test-slurm lint format schema gallery reproduction readme-figure lal-figure lock clean-cache clean-pretrained clean
+.PHONY: help install dev study test test-faults test-fuzz test-slurm lint format schema gallery reproduction readme-figure lal-figure look-ahead-figure lock clean-cache clean-pretrained clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -78,6 +78,9 @@ readme-figure: install ## run the default study and copy its figure into the man
 
 lal-figure: install ## run the toy study of uncertainty sampling and draw it for the manual
 	python docs/figures/lal_uncertainty.py docs/figures/lal-uncertainty.svg
+
+look-ahead-figure: install ## draw which points look-ahead and entropy prefer, for the manual
+	python docs/figures/look_ahead.py docs/figures/look-ahead.svg
 
 lock: ## resolve the dependencies afresh and write the lock files
 	envs/lock.sh $(PYTHON) $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
