@@ -240,6 +240,7 @@ def test_a_line_is_never_glued_to_an_unfinished_one(
         ({}, ["--class-weight", "yes"], '--class-weight: cannot use "yes"; write NAME=VALUE'),
         ({}, ["--class-weight", "yes=1", "--class-weight", "yes=2"], '"yes" stands twice'),
         ({}, ["--strategy", "x"], '--strategy: unknown strategy "x"'),
+        ({}, ["--strategy", "posterior_limit"], "which only made data have; choose another one"),
         ({}, ["--option", "ties=x"], '--option ties: cannot use "x"'),
         ({}, ["--processes", "0"], "--processes: 0; give 1 or more"),
         ({}, ["--learned", "kept.npz"], "--learned: entropy learns nothing on synthetic data"),
@@ -281,6 +282,25 @@ def test_files_that_are_no_tables(
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert "the key format" not in error
+
+
+@pytest.mark.parametrize("name", ["name.csv", "options.csv", "strategy.csv", "target.csv"])
+def test_a_file_may_be_called_like_a_key(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written(tmp_path, frame().assign(a="red"), name)
+    monkeypatch.chdir(tmp_path)
+    assert main(["suggest", "--data", name, "--target", "label"]) == 2
+    assert capsys.readouterr().err.startswith(f'lalbench: {name}, column "')
+
+
+def test_rows_that_were_not_looked_at_have_no_score(tmp_path: Path) -> None:
+    options = {"n_candidates": 2, "n_points": 20}
+    path = written(tmp_path, frame())
+    rows = suggest(question(path, strategy="look_ahead", options=options, budget=4)).rows
+    assert len(rows) == 4
+    assert np.isfinite(rows["score"]).sum() == 2
+    assert rows["score"].isna().sum() == 2
 
 
 def test_fewer_rows_than_wanted_and_no_scores(

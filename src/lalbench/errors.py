@@ -20,6 +20,10 @@ class LalbenchError(Exception):
     """Base of every error lalbench raises on purpose; the command line prints only its message."""
 
 
+class ContractError(LalbenchError):
+    """A strategy, classifier or objective gave what its contract does not allow."""
+
+
 class UserError(LalbenchError, ValueError):
     """Input that cannot be used.
 

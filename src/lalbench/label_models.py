@@ -188,9 +188,23 @@ def fit_label_model(
 
 
 def check_name(name: str) -> None:
-    """Raises :class:`UserError` for an unknown label model."""
-    if ":" not in name and name not in _REGISTRY:
+    """Raises :class:`UserError` for an unknown label model, or a class that cannot be one."""
+    if name in _REGISTRY:
+        return
+    if ":" not in name:
         raise UserError("label_model", f'unknown label model "{name}"', suggest(name, _REGISTRY))
+    from lalbench import classifiers
+
+    try:
+        found = classifiers.get(name)
+    except UserError as error:
+        raise UserError("label_model", error.problem, error.remedy) from None
+    if not any(hasattr(found, method) for method in ("predict_proba", "decision_function")):
+        raise UserError(
+            "label_model",
+            f'"{name}" gives neither probabilities nor margins',
+            "name a classifier with predict_proba or decision_function",
+        )
 
 
 def _maker(name: str) -> Callable[[int, int], Any]:

@@ -67,15 +67,19 @@ def check(folder: Path) -> int:
                 f"{folder / NAME}: {name!r} is no name below its folder; delete it and run again"
             )
         if not os.path.isfile(path) or files.file_hash(path) != value:
-            what = "is missing" if not os.path.isfile(path) else "does not have its hash"
-            raise CorruptFileError(f"{path}: {what}; {remedy(folder, name)}")
+            missing = not os.path.exists(path)
+            what = "is missing" if missing else "does not have its hash"
+            raise CorruptFileError(f"{path}: {what}; {remedy(folder, name, missing=missing)}")
     return len(found)
 
 
-def remedy(folder: Path, name: str) -> str:
+def remedy(folder: Path, name: str, *, missing: bool = False) -> str:
     """What to do about the result ``name`` of a study if it is not what the manifest says."""
     part = name.partition("/")[0]
-    whole = f"the folder {folder / part}" if part in ("tables", "figures") else "it"
+    folders = ("tables", "figures")  # made as a whole
+    if missing and part not in folders:
+        return "run the study again"
+    whole = f"the folder {folder / part}" if part in folders else "it"
     return f"delete {whole} and run again"
 
 

@@ -116,7 +116,9 @@ def suggest(question: Question) -> Answer:
     _learn(active, question, X[train], y[train], pool, reward)
     chosen = active.select(X[train], y[train], pool, question.budget, reward=reward)
     probabilities = active.probabilities(X[train], y[train], pool[chosen.indices])
-    scores = np.full(len(pool), np.nan) if chosen.scores is None else chosen.scores
+    scores = np.full(len(pool), np.nan)
+    if chosen.scores is not None:  # -inf: a row that the strategy did not look at
+        scores = np.where(np.isfinite(chosen.scores), chosen.scores, np.nan)
     places = np.flatnonzero(~table.labelled)[chosen.indices]
     reasons = [
         _reason(question, classes, one, place, len(pool))

@@ -7,6 +7,7 @@ are right to an order of magnitude; and of the rest nothing is known.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,7 +17,7 @@ from lalbench import declared, files, grid, jobs, network_cost, pretraining, pre
 from lalbench.compute import has_cuda
 from lalbench.config import Study
 from lalbench.earlier import Earlier
-from lalbench.errors import CorruptFileError
+from lalbench.errors import CorruptFileError, UserError
 from lalbench.jobs import Job
 
 _PRETRAINING = {"rows": "pretrain-rows", "step": "pretrain-step", "regressor": "pretrain"}
@@ -124,6 +125,26 @@ def is_done(study: Study, job: Job) -> bool:
     return made_from in (None, provenance.as_text(_provenance(study, job)))
 
 
+def check_described(study: Study) -> None:
+    """Raises :class:`UserError` if trials that are there were made from another description.
+
+    Other code or software is none. Records of a damaged file raise :class:`CorruptFileError`.
+    """
+    import json
+
+    for job in jobs.every(study):
+        if job.stage != "trials" or not job.output.exists():
+            continue
+        made_from = _made_from(job.output)
+        now = json.loads(json.dumps(_provenance(study, job)["parameters"]))
+        if made_from is not None and json.loads(made_from).get("parameters", now) != now:
+            raise UserError(
+                str(job.output),
+                f"was made from another description of study {study.study} than the one given",
+                "run the study again, or name the folder of finished results",
+            )
+
+
 def _made_from(path: Path) -> str | None:
     """What the records of trials were made from, if they say so."""
     import pyarrow.parquet as pq
@@ -176,14 +197,19 @@ def _estimate(study: Study, found: dict[str, Row], left: list[Job], kept: dict[i
     measured = {id(job): earlier.of(job) for job in left}
     cells = [job.cell for job in left if job.cell is not None and measured[id(job)] is None]
     works = declared.of_cells(study, [cell for cell in cells if not cell.network])
+    shared = defaultdict[Path, float](float)
     for job in left:
         row, units = found[_title(job)], job.units - kept[id(job)]
+        before = row.wall
         known = measured[id(job)]
         if known is not None:
             row.measured[known.kind] = known.records
             row.add(known.seconds * units, units, _threads(study, job.stage))
         else:
             _declare(study, row, job, units, works)
+        # strategies that share a job have the same notes, and run one after the other
+        shared[job.notes] += row.wall - before
+        row.longest = max(row.longest, shared[job.notes])
 
 
 def _declare(

@@ -33,7 +33,7 @@ def test_the_folder_of_a_study_is_verified(
     assert main(["verify", str(study.folder)]) == 1
     assert f"{trial}: does not have its hash; delete it and run" in capsys.readouterr().err
     trial.unlink()
-    with pytest.raises(CorruptFileError, match="is missing; delete it and run again"):
+    with pytest.raises(CorruptFileError, match="is missing; run the study again"):
         manifests.check(study.folder)
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from scipy.stats import wilcoxon
 
-from lalbench import files, manifests
+from lalbench import files, grid, manifests, provenance, records
 from lalbench.__main__ import main
 from lalbench.config import Study
 from lalbench.errors import CorruptFileError, UserError
@@ -79,6 +79,36 @@ def test_other_splits_have_no_pairs(tmp_path: Path, new_study: NewStudy, write: 
     assert table["difference"].isna().all()
     assert "–" in as_text(table, "auac")
     assert as_text(table, "auac").endswith("2 of 2 have no data split in common")
+
+
+def test_trials_of_another_description_are_not_compared(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    new_study: NewStudy,
+    write: Write,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    study = made(tmp_path / "a", new_study, write, strategies=["random", "margin"]).study
+    for cell, block in grid.jobs(study):
+        labels = {"dataset": cell.dataset, "setting": cell.setting, "classifier": cell.classifier}
+        about = provenance.of(study, "trials", **labels, strategy=cell.strategy, block=block.id)
+        path = study.folder / cell.records(block)
+        rows = records.read(path, "records").to_dict("records")
+        records.write(path, "records", rows, {"lalbench": provenance.as_text(about)})
+    content = study.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    files.write_json(Path("same.json"), content)
+    for name, changes in (
+        ("other", {"strategies": ["random", {"name": "entropy", "label": "margin"}]}),
+        ("longer", {"steps": study.steps + 1}),
+        ("shifted", {"seeds": {"data": [5, 6, 7], "run": [0, 1, 2]}}),
+    ):
+        files.write_json(Path(f"{name}.json"), content | changes)
+        assert main(["compare", "same.json", f"{name}.json"]) == 2
+        error = capsys.readouterr().err
+        assert "was made from another description of study" in error
+        assert "run the study again" in error
+    assert main(["compare", "same.json", "same.json"]) == 0
 
 
 def test_the_command_takes_files_and_folders(

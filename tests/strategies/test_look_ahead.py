@@ -201,6 +201,18 @@ def test_the_reward_set_is_read_where_there_is_one(make_state: Make) -> None:
             )
 
 
+def test_a_single_label_model_needs_no_list(make_state: Make) -> None:
+    state = make_state()
+    found = [
+        strategies.get("look_ahead", label_model=given, n_points=20, n_candidates=5).select(
+            state, 1, np.random.default_rng(0)
+        )
+        for given in ("svm", ["svm"], ("svm",))
+    ]
+    for other in found[1:]:
+        np.testing.assert_array_equal(found[0].indices, other.indices)
+
+
 def test_own_probabilities_as_label_model(make_state: Make) -> None:
     state = with_classifier(make_state(n_pool=12, weighted=False), exact("logistic"))
     own = strategies.get("look_ahead", label_model=["classifier"], sharpness=1.0)
@@ -282,6 +294,12 @@ def test_an_objective_that_does_not_move_says_nothing() -> None:
         ({"n_points": 0}, "n_points"),
         ({"label_model": ["svn"]}, "svn"),
         ({"label_model": []}, "no candidates"),
+        ({"label_model": "svn"}, 'did you mean "svm"'),
+        ({"label_model": ["classifier", "svm"]}, "name it alone, or leave it out"),
+        ({"label_model": ["nosuch:Thing"]}, "label_model: cannot import"),
+        ({"label_model": ["os:system"]}, "label_model: .*part of Python itself"),
+        ({"label_model": ["sklearn.preprocessing:StandardScaler"]}, "so it is no classifier"),
+        ({"label_model": ["sklearn.linear_model:LinearRegression"]}, "is no classifier"),
         ({"combine": "vote"}, "combine"),
     ],
 )

@@ -21,6 +21,7 @@ _OPTIONS = {
     "path": "--data",
     "target": "--target",
     "name": "--strategy",
+    "strategy": "--strategy",
     "budget": "--budget",
     "seed": "--seed",
     "reward": "--reward",
@@ -39,6 +40,7 @@ _REMEDIES = (
     ),
     ("a folder of images needs the key format: images", "name a .csv or .parquet file"),
     ("check the file and the key format", "check the file"),
+    ("use waveform_generator without relabel, or leave the strategy out", "choose another one"),
 )
 """What studies can do, and tables in its place."""
 
@@ -105,7 +107,9 @@ def _suggest(options: argparse.Namespace) -> None:
         _answer(options)
     except UserError as error:
         key, dot, rest = error.key.partition(".")
-        key = f"{_OPTIONS[key]}{dot and ' '}{rest}" if key in _OPTIONS else error.key
+        of_file = error.key.startswith(str(options.data))  # which may be called like a key
+        known = key in _OPTIONS and not of_file
+        key = f"{_OPTIONS[key]}{dot and ' '}{rest}" if known else error.key
         remedy = error.remedy
         for of_studies, here in _REMEDIES:
             remedy = remedy.replace(of_studies, here)

@@ -124,10 +124,13 @@ def _trials(options: argparse.Namespace) -> None:
     from lalbench.stages.inputs import Inputs
 
     strategies = options.strategy
-    for key in ("output", "timings"):
-        if len(getattr(options, key)) != len(strategies):
-            problem = f"{len(getattr(options, key))} files for {len(strategies)} strategies"
+    for key in ("strategy", "output", "timings"):
+        named = getattr(options, key)
+        if len(named) != len(strategies):
+            problem = f"{len(named)} files for {len(strategies)} strategies"
             raise UserError(f"--{key}", problem, "name one for each")
+        if len(set(named)) != len(named):
+            raise UserError(f"--{key}", "one stands twice", "give each once")
     cell = _cell(options)
     every = {
         Inputs(strategy=strategy, **cell): trials.Outputs(output, timings, options.curves)

@@ -76,13 +76,16 @@ def _status(options: argparse.Namespace) -> None:
 
 
 def _compare(options: argparse.Namespace) -> None:
-    from lalbench import files, manifests
+    from lalbench import files, manifests, workload
     from lalbench.results import study_comparison
     from lalbench.results.analysis import Analysis, Summary
 
     if options.output is not None and options.output.is_dir():
         raise UserError("--output", f"{options.output} is a folder", "name a file")
-    both = (manifests.study_at(place) for place in (options.first, options.second))
+    both = [manifests.study_at(place) for place in (options.first, options.second)]
+    for place, (study, _) in zip((options.first, options.second), both, strict=True):
+        if not place.is_dir():  # a folder has the description in its manifest
+            workload.check_described(study)
     first, second = (Analysis.of(study, folder) for study, folder in both)
     summary: Summary = "final" if options.final else "auac"
     table = study_comparison.compare_studies(first, second, summary)

@@ -142,13 +142,13 @@ def check(trials: pd.DataFrame, *, steps: int) -> None:
         first = _first(trials, trials.groupby(TRIAL)["step"].transform("size") != steps + 1)
         raise CorruptFileError(
             f"trials{first}: does not have each of the steps 0 to {steps} once; "
-            "delete its file and run again"
+            "delete the file of its block and run again"
         )
     unscored = ~np.isfinite(trials["objective"].to_numpy(dtype=float))
     if unscored.any():
         raise CorruptFileError(
             f"trials{_first(trials, pd.Series(unscored))}: a finished trial without a score; "
-            "delete its file and run again"
+            "delete the file of its block and the folder cache/trials, and run again"
         )
     splits = trials.groupby(PROBLEM, observed=True)["split_hash"].nunique()
     if (splits > 1).any():

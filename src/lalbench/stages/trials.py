@@ -17,7 +17,7 @@ from typing import Any
 
 from lalbench import files, grid, provenance, records, trials
 from lalbench.config import Study
-from lalbench.errors import CorruptFileError, LalbenchError, UserError, naming
+from lalbench.errors import ContractError, CorruptFileError, LalbenchError, UserError, naming
 from lalbench.problems import Problem
 from lalbench.progress import progress
 from lalbench.stages import problems as problem_stage
@@ -151,8 +151,10 @@ def _run_one(
                 initial=None if known.initial is None else select_pair(known.initial, problem),
                 checkpoint=checkpoint if network else None,
             )
-    except (LalbenchError, OSError, MemoryError):
-        raise
+    except (LalbenchError, OSError, MemoryError) as error:
+        if not isinstance(error, ContractError):
+            raise
+        return trials.failed_trial(problem, names, str(error))
     except Exception as error:  # noqa: BLE001
         # One failing strategy must not hide the others: its trial becomes a row that the tables
         # count and the report shows, and it is not cached, so the next run tries again.

@@ -48,12 +48,12 @@ class LookAhead(ExpectedImprovement):
           reward labels; compare it with strategies that have as many labels.
 
     Attributes:
-        label_model: candidates of :func:`lalbench.label_models.fit_label_model`; ``classifier``
-            alone: the task classifier's own probabilities.
+        label_model: a candidate of :func:`lalbench.label_models.fit_label_model`, or several;
+            ``classifier`` alone: the task classifier's own probabilities.
         combine: ``choose`` one candidate, ``average`` or ``stack`` them.
     """
 
-    label_model: tuple[str, ...] = label_models.DEFAULT
+    label_model: str | tuple[str, ...] = label_models.DEFAULT
     combine: Combine = "choose"
 
     def __post_init__(self) -> None:
@@ -61,11 +61,25 @@ class LookAhead(ExpectedImprovement):
         if isinstance(given, list):  # as YAML has it
             object.__setattr__(self, "label_model", tuple(given))
         super().__post_init__()
-        if self.label_model != ("classifier",):
-            for name in self.label_model:
-                label_models.check_name(name)
-        if not self.label_model:
+        if not self._candidates:
             raise UserError("label_model", "no candidates", "name at least one")
+        if "classifier" in self._candidates and not self._own:
+            raise UserError(
+                "label_model",
+                '"classifier" beside other candidates',
+                "name it alone, or leave it out",
+            )
+        for name in () if self._own else self._candidates:
+            label_models.check_name(name)
+
+    @property
+    def _candidates(self) -> tuple[str, ...]:
+        return (self.label_model,) if isinstance(self.label_model, str) else self.label_model
+
+    @property
+    def _own(self) -> bool:
+        """Whether the labels are expected by the task classifier itself."""
+        return self._candidates == ("classifier",)
 
     @property
     def needs(self) -> frozenset[Need]:
@@ -77,11 +91,11 @@ class LookAhead(ExpectedImprovement):
         self, state: LearningState, rng: Generator
     ) -> tuple[FloatArray, dict[str, Any]]:
         """By a model of every label that may be seen, or the classifier's own probabilities."""
-        if self.label_model == ("classifier",):
+        if self._own:
             return state.probabilities, {}
         X, y = seen_labels(state)
         model = fit_label_model(
-            X, y, state.n_classes, candidates=self.label_model, combine=self.combine,
+            X, y, state.n_classes, candidates=self._candidates, combine=self.combine,
             seed=int(rng.integers(2**31)),
         )  # fmt: skip
         return model.probabilities(state.X_pool), model.details

@@ -129,8 +129,9 @@ class Loop:
             X_pool=self.inputs[self.pool],
             n_classes=problem.n_classes,
             classifier=self.fitted,
-            class_weights=problem.class_weights,
-            fit_weights=problem.fit_weights,
+            # copies, as all the rest: what a strategy writes into them must not reach the scores
+            class_weights=problem.class_weights.copy(),
+            fit_weights=None if problem.fit_weights is None else problem.fit_weights.copy(),
             pool_ids=problem.row_ids[self.pool],
             annotated_ids=problem.row_ids[self.annotated],
             step=step,

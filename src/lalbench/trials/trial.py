@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lalbench.errors import LalbenchError, UserError
+from lalbench.errors import ContractError, UserError
 from lalbench.records import METRICS
 from lalbench.strategies.base import Selection
 
@@ -87,17 +87,17 @@ def check_selection(selection: Selection, budget: int, n_pool: int) -> IntArray:
     """The chosen positions, after checking them against the contract.
 
     Raises:
-        LalbenchError: wrong number, repeated or outside the pool: the strategy is at fault.
+        ContractError: wrong number, repeated or outside the pool: the strategy is at fault.
     """
     chosen = np.asarray(selection.indices)
     wanted = min(budget, n_pool)
     if chosen.shape != (wanted,) or chosen.dtype.kind not in "iu":
-        raise LalbenchError(
+        raise ContractError(
             f"the strategy returned indices of shape {chosen.shape} and type {chosen.dtype}; "
             f"it must return {wanted} integers"
         )
     if len(np.unique(chosen)) != wanted or chosen.min() < 0 or chosen.max() >= n_pool:
-        raise LalbenchError(
+        raise ContractError(
             "the strategy returned repeated positions or positions outside the pool"
         )
     return chosen.astype(np.int64)
