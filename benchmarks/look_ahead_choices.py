@@ -45,6 +45,7 @@ AVERAGES = (
 SHARPNESS = (1.0, 3.0, 10.0, np.inf)
 N_CANDIDATES = 250
 N_POINTS = (100, 400, 1600)
+SHARES = (0.5, 0.25, 0.1)
 USUAL = 400
 FIRST_SEED = 3000
 MAIN = "svm + random_forest"
@@ -153,7 +154,7 @@ def episodes(
 def episode(problem: Problem, classifier: str, rng: np.random.Generator) -> Episode:
     """Refits ``N_CANDIDATES`` candidates of the first state with each label."""
     state = trials.first_state(problem, classifier, strategies.get("look_ahead"))
-    candidates = np.sort(rng.permutation(state.n_pool)[:N_CANDIDATES])
+    candidates = rng.permutation(state.n_pool)[:N_CANDIDATES]
     q, losses = label_probabilities(problem, state)
     scorers, keys = companions(state, q, rng.permutation(state.n_pool))
     known = problem.y[problem.pool]
@@ -253,7 +254,31 @@ def arm_values(one: Episode) -> dict[str, float]:
         scores[f"{MAIN}, consensus, {shown}"] = consensus(ladder)
         for place, sharpness in enumerate(SHARPNESS):
             scores[f"{MAIN}, {_shown(sharpness)}, {shown}"] = ladder[:, place]
+    scores |= shortlists(one)
     return {arm: one.worth(score) for arm, score in scores.items()}
+
+
+def shortlists(one: Episode) -> dict[str, FloatArray]:
+    """Scores where only a part of the candidates is refitted, the part that something cheap likes.
+
+    The candidates are in a random order already, so the first of them are a random part.
+    """
+    ladder, k = ladder_of(one, "svm", USUAL), len(one.p)
+    q = one.q["svm"]
+    likes = {
+        "random": -np.arange(k, dtype=float),
+        "by entropy": entropy(one.p),
+        "by entropy of q": entropy(q),
+        "by entropy of p + q": entropy((one.p + q) / 2),
+    }
+    found = {}
+    for name, liked in likes.items():
+        for share in SHARES:
+            kept = np.argsort(-liked, kind="stable")[: max(2, round(share * k))]
+            score = np.full(k, -np.inf)
+            score[kept] = consensus(ladder[kept])
+            found[f"svm, consensus, {share:.0%} of the candidates {name}"] = score
+    return found
 
 
 def ladder_of(one: Episode, kind: str, n: int) -> FloatArray:
