@@ -85,6 +85,28 @@ def test_trials_in_finished_and_running_jobs(
     assert "1 of 4 jobs, 3 of 6 trials" in status.describe(made)
 
 
+def test_failed_jobs_are_named_with_what_they_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = study(tmp_path / "results")
+    first, second = dict.fromkeys(each.log for each in jobs.every(made) if each.cell)
+    files.write_text(first, "trials random: 1 of 2\nlalbench: my.csv: no such file; correct it\n")
+    files.write_text(second, "Traceback (most recent call last):\n  x\nMemoryError: 3 GiB\n\n")
+    (problems, *_) = (each.log for each in jobs.every(made) if each.stage == "problems")
+    files.write_text(problems, "problems: 1 of 2\n")
+    lines = [line for line in status.describe(made).splitlines() if line.startswith("failed")]
+    assert lines == [
+        "failed: trials/wine/balanced/svm/block-000: my.csv: no such file; correct it",
+        "failed: trials/wine/balanced/svm/block-001: MemoryError: 3 GiB",
+    ]
+    monkeypatch.setattr(status, "_LISTED", 1)
+    assert "\nfailed: 1 jobs more\n" in status.describe(made)
+    for job in grid.jobs(made):  # what is made since has not failed
+        finish(made, job)
+    assert "failed:" not in status.describe(made)
+
+
 def test_trials_of_another_study_file_are_not_those_of_this_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from lalbench import grid, jobs, plan, workload
 from lalbench.config import Study
+from lalbench.errors import one_line
 
 LOCKS = Path(".snakemake", "locks")
 """Where Snakemake notes the files of its running schedulers, in the folder that it runs in."""
@@ -27,6 +28,9 @@ _STAGES = {
     "references": "references",
 }
 _DONE = re.compile(r"(\d+) of (\d+)")
+_ERROR = re.compile(r"lalbench: |[\w.]*(Error|Exception|Exit)\b")
+"""How the last line of a log begins if its job failed."""
+_LISTED = 5
 
 
 def describe(study: Study) -> str:
@@ -46,7 +50,7 @@ def describe(study: Study) -> str:
                 done -= len(others)
                 more = _trials(study, others)
             lines.append(f"{name}: {done} of {len(found[kind])} jobs{more}")
-    lines.append(_last_stages(study))
+    lines += [_last_stages(study), *_failed_jobs(study)]
     newest = _newest(study)
     if newest:
         lines.append(f"last sign of life {_ago(time.time() - newest)} ago")
@@ -57,6 +61,20 @@ def _scheduler() -> str:
     if LOCKS.is_dir() and any(LOCKS.iterdir()):
         return "a scheduler runs in the current folder, or was killed (then: snakemake --unlock)"
     return "no scheduler runs in the current folder"
+
+
+def _failed_jobs(study: Study) -> list[str]:
+    """Jobs without their output whose log ends with an error, and what it says."""
+    found = {}
+    for job in jobs.every(study):
+        if job.notes in found or job.output.exists() or not job.log.is_file():
+            continue
+        said = job.log.read_text(encoding="utf-8", errors="replace").split("\n")
+        last = next((line for line in reversed(said) if line.strip()), "")
+        if _ERROR.match(last):
+            found[job.notes] = f"failed: {job.notes}: {one_line(last.removeprefix('lalbench: '))}"
+    more = [f"failed: {len(found) - _LISTED} jobs more"] if len(found) > _LISTED else []
+    return [*list(found.values())[:_LISTED], *more]
 
 
 def _made_otherwise(study: Study) -> set[Path]:
