@@ -200,6 +200,20 @@ def test_suggestions_look_at_bounded_names() -> None:
     assert len(suggest("zzz", ["x" * 10**6, "y" * 10**6])) < 300
 
 
+def test_an_engine_goes_with_every_classifier() -> None:
+    for engine, allowed in (("auto", True), ("reference", True), ("svm", False)):
+        options = {"name": "look_ahead", "options": {"engine": engine}}
+        classifiers = ["svm", "logistic_regression"]
+        content = VALID | {"classifiers": classifiers, "strategies": ["random", options]}
+        if allowed:
+            check_study(parse_study(content))
+            continue
+        words = r'strategies\[1\].options.engine: "svm" with LogisticRegression.*; use "auto"'
+        with pytest.raises(UserError, match=words):
+            check_study(parse_study(content))
+        check_study(parse_study(content | {"classifiers": ["svm"]}))
+
+
 def test_a_file_is_a_file(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"is no file; name a YAML file"):
         load_study(tmp_path)

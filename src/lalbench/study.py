@@ -114,6 +114,7 @@ def check_study(study: Study) -> None:
             n_classes = len(dataset.relabel)
             _at("objective", partial(objectives.check_classes, study.objective, n_classes))
     _check_fit(study)
+    _check_engines(study)
     _check_pools(study)
     check_writable(study.folder)
 
@@ -153,6 +154,29 @@ def _check_fit(study: Study) -> None:
                 f"{title}.fit takes no sample_weight, which the setting {weighted[0]} needs",
                 "leave the setting out or use another classifier",
             )
+
+
+def _check_engines(study: Study) -> None:
+    """An oracle engine that a strategy names goes with every classifier, if not of many classes."""
+    from lalbench import classifiers, objectives, strategies
+
+    protocol = protocols.get(study.protocol)
+    for place, spec in enumerate(study.strategies):
+        strategy: Any = strategies.resolve(spec, protocol)
+        engine = getattr(getattr(strategy, "strategy", strategy), "engine", "auto")
+        if engine == "auto":
+            continue
+        from lalbench import oracle
+
+        objective = objectives.get(study.objective)
+        scorer = objectives.Scorer([[0.0], [0.0]], [0, 1], [1.0, 1.0], objective)
+        for one in study.classifiers:
+            classifier = classifiers.get(one, protocol=protocol)
+            try:
+                oracle.check_engine(engine, classifier, scorer)
+            except UserError as error:
+                key = f"strategies[{place}].options.engine"
+                raise UserError(key, error.problem, error.remedy) from None
 
 
 def _check_pools(study: Study) -> None:

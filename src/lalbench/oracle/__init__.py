@@ -47,7 +47,7 @@ BoolArray = NDArray[np.bool_]
 
 ENGINES = ("auto", *get_args(Engine))
 
-__all__ = ["Refits", "choose_engine", "improvements", "refit_scores"]
+__all__ = ["Refits", "check_engine", "choose_engine", "improvements", "refit_scores"]
 
 
 @dataclass(frozen=True)
@@ -166,16 +166,9 @@ def refit_scores(
         from lalbench import classifiers
 
         classifier = classifiers.get(classifier)
-    if engine not in ENGINES:
-        raise UserError("engine", f'unknown engine "{engine}"', suggest(engine, ENGINES))
+    check_engine(engine, classifier, scorer)
     chosen = choose_engine(classifier, scorer) if engine == "auto" else engine
     module = _module(chosen)
-    if chosen != "reference" and not module.applies(classifier, scorer):
-        raise UserError(
-            "engine",
-            f'"{chosen}" with {type(classifier).__name__} and {scorer.n_classes} classes',
-            f'{module.APPLIES_TO}; use "auto"',
-        )
     arrays = (rows, labels, subsets, weights)
     folder = current().cache
     path = folder and tables.table_file(folder, chosen, classifier, arrays, scorer)
@@ -194,6 +187,21 @@ def refit_scores(
         if path:
             tables.save(path, table)
     return Refits(table[0], table[1], chosen)  # type: ignore[arg-type]
+
+
+def check_engine(engine: str, classifier: Any, scorer: AnyScorer) -> None:
+    """Raises :class:`UserError` for an unknown engine, or one that does not apply."""
+    if engine not in ENGINES:
+        raise UserError("engine", f'unknown engine "{engine}"', suggest(engine, ENGINES))
+    if engine in ("auto", "reference"):
+        return
+    module = _module(engine)
+    if not module.applies(classifier, scorer):
+        raise UserError(
+            "engine",
+            f'"{engine}" with {type(classifier).__name__} and {scorer.n_classes} classes',
+            f'{module.APPLIES_TO}; use "auto"',
+        )
 
 
 def choose_engine(classifier: Any, scorer: AnyScorer) -> Engine:
