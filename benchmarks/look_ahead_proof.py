@@ -1,6 +1,6 @@
 """The tables by which docs/look-ahead.md judges ``look_ahead``, from finished studies.
 
-Run: ``python -m benchmarks.look_ahead_proof studies/look-ahead.yaml [--results FOLDER]``. It was
+Run: ``python -m benchmarks.look_ahead_proof studies/look-ahead*.yaml [--results FOLDER]``. It was
 written before the studies ran, and prints Markdown: a row for every data set, setting and
 classifier, and one for every setting and classifier. Differences are paired by data split, in
 hundredths of the objective, areas divided by the number of steps; intervals and tests are those of
@@ -31,16 +31,16 @@ SIGNIFICANT = 0.05
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("study", help="study file whose trials are finished")
+    parser.add_argument("studies", nargs="+", help="study files whose trials are finished")
     parser.add_argument("--results", help="folder of results, if not the study's")
     given = parser.parse_args(arguments)
-    study = with_results(load_study(given.study), given.results)
-    analysis = Analysis.of(study, study.folder)
-    cells = cell_table(analysis)
-    print(f"### {study.study}: every data set, setting and classifier\n")
-    print(markdown(shown_cells(cells)))
-    print("\n### Over the data sets of a setting\n")
-    print(markdown(setting_table(analysis, cells)))
+    for path in given.studies:
+        study = with_results(load_study(path), given.results)
+        analysis = Analysis.of(study, study.folder)
+        cells = cell_table(analysis)
+        print(f"## {study.study}\n\n{study.description}\n")
+        print(markdown(setting_table(analysis, cells)))
+        print(f"\n{markdown(shown_cells(cells))}\n")
 
 
 def markdown(table: pd.DataFrame) -> str:
