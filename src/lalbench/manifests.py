@@ -67,7 +67,7 @@ def check(folder: Path) -> int:
                 f"{folder / NAME}: {name!r} is no name below its folder; delete it and run again"
             )
         if not os.path.isfile(path) or files.file_hash(path) != value:
-            missing = not os.path.exists(path)
+            missing = not os.path.isfile(path)
             what = "is missing" if missing else "does not have its hash"
             raise CorruptFileError(f"{path}: {what}; {remedy(folder, name, missing=missing)}")
     return len(found)
