@@ -39,6 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         analysis = Analysis.of(study, study.folder)
         cells = cell_table(analysis)
         print(f"## {study.study}\n\n{study.description}\n")
+        if len(cells) < len(analysis.places):
+            print(f"**Not finished**: {len(cells)} of {len(analysis.places)} places.\n")
         print(markdown(setting_table(analysis, cells)))
         print(f"\n{markdown(shown_cells(cells))}\n")
 
@@ -51,13 +53,16 @@ def markdown(table: pd.DataFrame) -> str:
 
 
 def cell_table(analysis: Analysis) -> pd.DataFrame:
-    """A row per place: ``look_ahead`` against random and the best hand-made strategy."""
-    rows = [
-        cell_row(analysis, place)
-        for place in analysis.places
-        if np.isfinite(mean_of(analysis, place, WINNER))
-    ]
-    return pd.DataFrame(rows)
+    """A row per finished place: ``look_ahead`` against random and the best hand-made strategy."""
+    return pd.DataFrame(
+        [cell_row(analysis, place) for place in analysis.places if finished(analysis, place)]
+    )
+
+
+def finished(analysis: Analysis, place: Place) -> bool:
+    """Whether every strategy has every split."""
+    units = analysis.units(place, "objective", "auac")
+    return len(units) == len(analysis.study.seeds.data) and bool(units.notna().all(axis=None))
 
 
 def cell_row(analysis: Analysis, place: Place) -> dict[str, object]:
