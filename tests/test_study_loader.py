@@ -212,6 +212,12 @@ def test_an_engine_goes_with_every_classifier() -> None:
         with pytest.raises(UserError, match=words):
             check_study(parse_study(content))
         check_study(parse_study(content | {"classifiers": ["svm"]}))
+    # the options of an objective may be about classes that two do not have
+    objective = {"name": "f_beta", "options": {"rare_class": 2}}
+    options = {"name": "look_ahead", "options": {"engine": "svm"}}
+    many = {"objective": objective, "classifiers": ["svm"], "datasets": ["wine"]}
+    many["strategies"] = ["random", options]
+    check_study(parse_study(VALID | many))
 
 
 def test_a_file_is_a_file(tmp_path: Path) -> None:

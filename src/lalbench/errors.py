@@ -21,7 +21,7 @@ class LalbenchError(Exception):
 
 
 class ContractError(LalbenchError):
-    """A strategy, classifier or objective gave what its contract does not allow."""
+    """A strategy returned what its contract does not allow; only its own trial fails."""
 
 
 class UserError(LalbenchError, ValueError):

@@ -157,7 +157,7 @@ def _check_fit(study: Study) -> None:
 
 
 def _check_engines(study: Study) -> None:
-    """An oracle engine that a strategy names goes with every classifier, if not of many classes."""
+    """An oracle engine that a strategy names goes with every classifier."""
     from lalbench import classifiers, objectives, strategies
 
     protocol = protocols.get(study.protocol)
@@ -168,8 +168,9 @@ def _check_engines(study: Study) -> None:
             continue
         from lalbench import oracle
 
-        objective = objectives.get(study.objective)
-        scorer = objectives.Scorer([[0.0], [0.0]], [0, 1], [1.0, 1.0], objective)
+        # what the study's objective and its number of classes add is seen when it runs
+        plain = objectives.get("weighted_accuracy")
+        scorer = objectives.Scorer([[0.0], [0.0]], [0, 1], [1.0, 1.0], plain)
         for one in study.classifiers:
             classifier = classifiers.get(one, protocol=protocol)
             try:

@@ -136,7 +136,8 @@ def check_described(study: Study) -> None:
         if job.stage != "trials" or not job.output.exists():
             continue
         made_from = _made_from(job.output)
-        now = json.loads(json.dumps(_provenance(study, job)["parameters"]))
+        parameters = grid.stage_parameters(study, "trials", block=job.block, **_names(job))
+        now = json.loads(json.dumps(parameters))
         if made_from is not None and json.loads(made_from).get("parameters", now) != now:
             raise UserError(
                 str(job.output),
@@ -162,9 +163,12 @@ def _provenance(study: Study, job: Job) -> dict[str, Any]:
     """What the trials of a job are made from."""
     from lalbench import provenance
 
-    names = ("dataset", "setting", "classifier", "strategy")
-    labels = dict(zip(names, job.labels, strict=True))
-    return provenance.of(study, "trials", block=job.block, **labels)
+    return provenance.of(study, "trials", block=job.block, **_names(job))
+
+
+def _names(job: Job) -> dict[str, str]:
+    """The labels of a job of trials by what they are of."""
+    return dict(zip(("dataset", "setting", "classifier", "strategy"), job.labels, strict=True))
 
 
 def _kept(study: Study, job: Job) -> int:

@@ -151,10 +151,10 @@ def _run_one(
                 initial=None if known.initial is None else select_pair(known.initial, problem),
                 checkpoint=checkpoint if network else None,
             )
-    except (LalbenchError, OSError, MemoryError) as error:
-        if not isinstance(error, ContractError):
-            raise
+    except ContractError as error:
         return trials.failed_trial(problem, names, str(error))
+    except (LalbenchError, OSError, MemoryError):
+        raise
     except Exception as error:  # noqa: BLE001
         # One failing strategy must not hide the others: its trial becomes a row that the tables
         # count and the report shows, and it is not cached, so the next run tries again.

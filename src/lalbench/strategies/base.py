@@ -305,8 +305,8 @@ def check_needs(
         raise UserError(
             "strategy",
             f"{title} needs a reward set, and it is empty",
-            "set sizes.reward to 2 or more and labels to reward_apart, or leave out the strategy"
-            + (" or its option points" if hasattr(strategy, "points") else ""),
+            "set sizes.reward to 2 or more and labels to reward_apart, or leave out the strategy, "
+            "or its option that asks for it",
         )
     if not has_posterior and Need.POSTERIOR in needs:
         raise UserError(
