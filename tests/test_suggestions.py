@@ -58,6 +58,25 @@ def test_the_rows_are_those_of_an_active_learner(tmp_path: Path) -> None:
     assert rows["reason"][0].startswith("choice 1 of margin among 40 unlabelled rows; logistic_reg")
 
 
+def test_look_ahead_is_asked_and_looks_at_some_rows_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two thousand, unless its option says otherwise."""
+    made = frame()
+    path = written(tmp_path, made)
+    monkeypatch.setattr("lalbench.suggestions.CANDIDATES", 5)
+    X, y = made[["a", "b"]].to_numpy(), made["label"].to_numpy()
+    known = y != ""
+    for options, n_candidates in (({}, 5), ({"n_candidates": 7}, 7), ({"n_candidates": None}, 40)):
+        rows = suggest(question(path, options=options)).rows
+        active = ActiveLearner("look_ahead", n_candidates=n_candidates)
+        chosen = active.select(X[known], y[known].astype(str), X[~known], 3)
+        assert np.isfinite(np.asarray(chosen.scores)).sum() == n_candidates
+        assert (rows["row"] - 1).tolist() == np.flatnonzero(~known)[chosen.indices].tolist()
+    other = suggest(question(path, strategy="entropy"))
+    assert other.summary["options"] == {}
+
+
 def test_a_reason_says_what_the_classifier_thinks(tmp_path: Path) -> None:
     made = frame()
     rows = suggest(question(written(tmp_path, made))).rows
@@ -193,7 +212,8 @@ def test_the_command_prints_writes_and_keeps(
     assert main(arguments) == 0
     first, second = (json.loads(line) for line in log.read_text().splitlines())
     assert first["rows"] == second["rows"] == pd.read_csv(out)["row"].tolist()
-    assert first["options"] == {"ties": "random"}
+    assert first["strategy"] == "look_ahead"
+    assert first["options"] == {"n_candidates": 2000, "ties": "random"}
     assert first["labelled"] == {"no": 15, "yes": 5}
     assert first["unlabelled"] == 40
 
@@ -243,7 +263,7 @@ def test_a_line_is_never_glued_to_an_unfinished_one(
         ({}, ["--strategy", "posterior_limit"], "which only made data have; choose another one"),
         ({}, ["--option", "ties=x"], '--option ties: cannot use "x"'),
         ({}, ["--processes", "0"], "--processes: 0; give 1 or more"),
-        ({}, ["--learned", "kept.npz"], "--learned: entropy learns nothing on synthetic data"),
+        ({}, ["--learned", "kept.npz"], "--learned: look_ahead learns nothing on synthetic data"),
         ({"label": ["x", "?"] * 10 + [""] * 40}, [], '"?" may be a class or a missing label; say'),
         (
             {"label": ["NA", "x"] * 30},

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 IntArray = NDArray[np.int64]
 
+STRATEGY = "look_ahead"
+"""Unless another one is asked for; docs/look-ahead.md says why."""
+CANDIDATES = 2000
+"""Rows that it looks at unless its option says otherwise: each row wanted costs refits of all."""
 _LIKELIEST = 3
 """Classes that a reason names."""
 
@@ -39,7 +43,8 @@ class Question:
         classifier: name of a classifier.
         objective: what is to be improved (:func:`lalbench.objectives.get`).
         budget: rows wanted.
-        options: of the strategy.
+        options: of the strategy; ``n_candidates`` of ``look_ahead`` is :data:`CANDIDATES` if
+            it is not there.
         objective_options: of the objective.
         class_weights: labels, as text, → weights in the objective; none: all 1.
         leave_out: columns that are no features.
@@ -53,7 +58,7 @@ class Question:
 
     data: Path
     target: str
-    strategy: str = "entropy"
+    strategy: str = STRATEGY
     classifier: str = "logistic_regression"
     objective: str = "weighted_accuracy"
     budget: int = 10
@@ -99,7 +104,7 @@ def suggest(question: Question) -> Answer:
     _check_labels(table, question)
     classes = np.unique(table.labels).tolist()
     active = ActiveLearner(
-        strategies.get(question.strategy, **question.options),
+        strategies.get(question.strategy, **_options(question)),
         question.classifier,
         objective=objectives.get(question.objective, **question.objective_options),
         classes=classes,
@@ -194,6 +199,12 @@ def _check_labels(table: PartlyLabelled, question: Question) -> None:
         )
 
 
+def _options(question: Question) -> dict[str, Any]:
+    """Those of the strategy, with what stands for ``n_candidates`` of ``look_ahead``."""
+    limits = {"n_candidates": CANDIDATES} if question.strategy == STRATEGY else {}
+    return {**limits, **question.options}
+
+
 def _by_label(
     weights: Mapping[str, float] | None, classes: Sequence[Any]
 ) -> dict[Any, float] | None:
@@ -259,7 +270,7 @@ def _summary(
         "labelled": dict(zip(map(str, labels.tolist()), counts.tolist(), strict=True)),
         "unlabelled": int((~table.labelled).sum()),
         "strategy": question.strategy,
-        "options": dict(question.options),
+        "options": _options(question),
         "classifier": question.classifier,
         "objective": question.objective,
         "objective_options": dict(question.objective_options),

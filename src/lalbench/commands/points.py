@@ -55,7 +55,7 @@ def add(commands: Commands) -> None:
         help="CSV or Parquet file; rows without a label have an empty target",
     )
     sub.add_argument("--target", required=True, help="column of the labels")
-    sub.add_argument("--strategy", default="entropy", help="default: entropy")
+    sub.add_argument("--strategy", default="look_ahead", help="default: %(default)s")
     sub.add_argument("--classifier", default="logistic_regression", help="default: %(default)s")
     sub.add_argument("--objective", default="weighted_accuracy", help="default: %(default)s")
     sub.add_argument("--budget", type=int, default=10, help="rows wanted; default: 10")
