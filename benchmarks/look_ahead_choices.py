@@ -155,14 +155,34 @@ def episode(problem: Problem, classifier: str, rng: np.random.Generator) -> Epis
     """Refits ``N_CANDIDATES`` candidates of the first state with each label."""
     state = trials.first_state(problem, classifier, strategies.get("look_ahead"))
     candidates = rng.permutation(state.n_pool)[:N_CANDIDATES]
-    q, losses = label_probabilities(problem, state)
-    scorers, keys = companions(state, q, rng.permutation(state.n_pool))
+    fitted = label_models_of(state)
+    q = {kind: model.probabilities(state.X_pool) for kind, model in fitted.items()}
+    for kinds in AVERAGES:
+        q[" + ".join(kinds)] = np.mean([q[kind] for kind in kinds], axis=0)
+    q["classifier"] = state.probabilities
+    if problem.source.log_densities is not None:
+        q["true"] = problem.posterior[problem.pool]
     known = problem.y[problem.pool]
     rest = np.setdiff1d(np.arange(state.n_pool), candidates)
     X = np.concatenate([problem.X_test, state.X_pool[rest]])
     y = np.concatenate([problem.y_test, known[rest]])
+    losses = {kind: model.losses[kind] for kind, model in fitted.items()}
+    return refitted(state, candidates, known[candidates], (X, y), q, losses, rng)
+
+
+def refitted(
+    state: LearningState,
+    candidates: IntArray,
+    labels: IntArray,
+    evaluation: tuple[FloatArray, FloatArray | IntArray],
+    q: Mapping[str, FloatArray],
+    losses: Mapping[str, float],
+    rng: np.random.Generator,
+) -> Episode:
+    """The episode of (k,) candidates with these labels, judged on evaluation points."""
+    scorers, keys = companions(state, q, rng.permutation(state.n_pool))
     slope = slope_of(state)
-    scorers += [smooth_scorer(state, X, y, sharpness=T, slope=slope) for T in SHARPNESS]
+    scorers += [smooth_scorer(state, *evaluation, sharpness=T, slope=slope) for T in SHARPNESS]
     gains = improvements_by_label(state, state.probabilities, Panel(scorers), candidates)
     expected = {
         key: np.einsum("kc,kc->k", q[key[0]][candidates], gains[:, :, place])
@@ -171,8 +191,8 @@ def episode(problem: Problem, classifier: str, rng: np.random.Generator) -> Epis
     return Episode(
         expected=expected,
         losses=losses,
-        truths=gains[np.arange(len(candidates)), known[candidates], -len(SHARPNESS) :],
-        q={kind: labels[candidates] for kind, labels in q.items()},
+        truths=gains[np.arange(len(candidates)), labels, -len(SHARPNESS) :],
+        q={kind: each[candidates] for kind, each in q.items()},
         p=state.probabilities[candidates],
         distances=np.sort(cdist(state.X_pool[candidates], state.X_annotated), axis=1)[:, :3],
         counts=np.bincount(state.y_annotated, minlength=state.n_classes),
@@ -185,22 +205,13 @@ def entropy(p: FloatArray) -> FloatArray:
     return found
 
 
-def label_probabilities(
-    problem: Problem, state: LearningState
-) -> tuple[dict[str, FloatArray], dict[str, float]]:
-    """Those of every kind of label model, of the classifier, and the true ones if known."""
+def label_models_of(state: LearningState) -> dict[str, label_models.LabelModel]:
+    """One of every kind, fitted to all labels that a strategy may see."""
     X, y = seen_labels(state)
-    fitted = {
+    return {
         kind: label_models.fit_label_model(X, y, state.n_classes, candidates=[kind])
         for kind in KINDS
     }
-    q = {kind: model.probabilities(state.X_pool) for kind, model in fitted.items()}
-    for kinds in AVERAGES:
-        q[" + ".join(kinds)] = np.mean([q[kind] for kind in kinds], axis=0)
-    q["classifier"] = state.probabilities
-    if problem.source.log_densities is not None:
-        q["true"] = problem.posterior[problem.pool]
-    return q, {kind: model.losses[kind] for kind, model in fitted.items()}
 
 
 def companions(

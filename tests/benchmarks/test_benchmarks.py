@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pytest
 import yaml
 
@@ -14,6 +15,7 @@ from benchmarks import (
     look_ahead,
     look_ahead_choices,
     look_ahead_learned,
+    look_ahead_own_episodes,
     look_ahead_robustness,
     neural_process,
     oracle,
@@ -139,6 +141,22 @@ def test_learned_look_ahead(capsys, monkeypatch):
     rows = {row["arm"]: row for row in table(capsys.readouterr().out)}
     assert {look_ahead_learned.BASE, "set model", "ridge regression, without refits"} < set(rows)
     assert not rows[look_ahead_learned.BASE][f"minus {look_ahead_learned.BASE}"]
+
+
+def test_own_episodes(capsys, monkeypatch):
+    monkeypatch.setattr(look_ahead_choices, "N_CANDIDATES", 20)
+    monkeypatch.setattr(look_ahead_own_episodes, "SETTINGS", ("balanced",))
+    look_ahead_own_episodes.main(["--splits", "1", "--episodes", "1", "--only", "heart", "banana"])
+    rows = {row["arm"]: row for row in table(capsys.readouterr().out)}
+    assert {look_ahead_learned.BASE, "chosen options", "ridge, both"} < set(rows)
+
+
+def test_a_part_of_the_labels_has_every_class():
+    y = np.repeat([0, 1, 2], [40, 9, 1])
+    found = look_ahead_own_episodes.divided(y, np.random.default_rng(0))
+    assert len(found) == len(set(found.tolist())) == 30
+    assert np.array_equal(found, np.sort(found))
+    assert set(y[found]) == {0, 1, 2}
 
 
 def test_robustness_of_look_ahead(capsys, monkeypatch):
