@@ -21,10 +21,10 @@ PIP = $(BIN)/python -m pip install --disable-pip-version-check --quiet $(if $(TO
 export PATH := $(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev study test test-faults test-fuzz test-slurm lint format schema gallery reproduction readme-figure lal-figure look-ahead-figure lock clean-cache clean-pretrained clean
+.PHONY: help install dev study test test-faults test-fuzz test-slurm lint format schema gallery reproduction readme-figure lal-figure look-ahead-figure look-ahead-results lock clean-cache clean-pretrained clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo 'Variables: STUDY=$(STUDY) CORES=$(CORES) VENV=$(VENV) PYTHON=$(PYTHON) EXTRA=$(EXTRA) TORCH_INDEX=$(TORCH_INDEX) ARGS=$(ARGS)'
 
 install: $(VENV)/.installed $(EXTRA:%=$(VENV)/.installed-%) ## make the environment that runs studies
@@ -81,6 +81,12 @@ lal-figure: install ## run the toy study of uncertainty sampling and draw it for
 
 look-ahead-figure: install ## draw which points look-ahead and entropy prefer, for the manual
 	python docs/figures/look_ahead.py docs/figures/look-ahead.svg
+
+LOOK_AHEAD = look-ahead look-ahead-limit look-ahead-reward-apart-mnist look-ahead-ablation look-ahead-reward-apart
+look-ahead-results: install ## run the studies about look-ahead and write their page (a day on two cores)
+	for study in $(LOOK_AHEAD); do snakemake --config study=studies/$$study.yaml --cores $(CORES) $(ARGS) || exit 1; done
+	python -m benchmarks.look_ahead_proof $(foreach study,$(filter-out look-ahead-ablation,$(LOOK_AHEAD)),studies/$(study).yaml) > docs/look-ahead-results.md
+	python docs/figures/look_ahead_curves.py studies/look-ahead.yaml docs/figures
 
 lock: ## resolve the dependencies afresh and write the lock files
 	envs/lock.sh $(PYTHON) $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))

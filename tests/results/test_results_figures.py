@@ -16,6 +16,7 @@ from lalbench.results import curve_figures, overall, overview_figures, style
 from lalbench.results.analysis import Analysis
 from lalbench.results.figures import all_figures, write_figures
 from lalbench.results.roles import Role
+from lalbench.results.standing import leader
 
 Write = Callable[..., Path]
 NewStudy = Callable[..., Study]
@@ -144,6 +145,18 @@ def test_difference_to_random_leaves_out_bounds(whole: Analysis) -> None:
     assert has_line(lines, gap.mean(axis=0))
     oracle = curve(whole, "oracle") - curve(whole, "random")
     assert not has_line(lines, oracle.mean(axis=0))
+
+
+def test_the_first_over_all_panels_has_a_band_in_each(whole: Analysis) -> None:
+    first = leader(whole, "svm")
+    assert first not in (None, "random")
+    color = to_rgb(style.looks(whole.roles)[str(first)].color)
+    with style.drawing():
+        figure = curve_figures.random_curves(whole, "svm")
+    assert len(figure.axes) == 6
+    for axes in figure.axes:
+        bands = [tuple(each.get_facecolor()[0][:3]) for each in axes.collections]
+        assert color in bands
 
 
 def test_class_balance_is_the_rare_share_of_acquired_points(whole: Analysis) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from lalbench.results import balance
 from lalbench.results.analysis import Analysis, Place
+from lalbench.results.standing import leader
 from lalbench.results.statistics import mean_intervals
 from lalbench.results.style import Look, label_panels, looks, panels, pretty, shared_legend
 from lalbench.results.summaries import Runs, auac, paired_curves, strategy_curves, unit_means
@@ -89,9 +90,11 @@ def relative_curves(analysis: Analysis, classifier: str) -> Figure:
 def random_curves(analysis: Analysis, classifier: str) -> Figure:
     """Paired difference to random of every strategy but the bounds, with 95 % intervals.
 
-    Intervals are drawn for the learned strategies and for the best other one.
+    Intervals are drawn for the learned strategies, for the best other one of the panel and for the
+    first over all panels.
     """
     style = looks(analysis.roles)
+    first = leader(analysis, classifier)
 
     def draw(axes: Any, place: Place, runs: Runs) -> dict[str, Any]:
         scores = runs.scores[METRIC]
@@ -106,7 +109,7 @@ def random_curves(analysis: Analysis, classifier: str) -> Figure:
             if label == analysis.random or not len(curves):
                 continue
             handles[pretty(label)] = _line(axes, runs, curves.mean(axis=0), style[label])
-            banded = analysis.roles[label] == "learned" or label == best
+            banded = analysis.roles[label] == "learned" or label in (best, first)
             if banded and len(curves) > 1:
                 low, high = mean_intervals(list(curves.T)).T
                 _band(axes, runs, low, high, style[label])

@@ -126,8 +126,8 @@ def _curves(analysis: Analysis, classifier: str) -> Iterator[Drawing]:
     yield Drawing(
         f"versus_random-{classifier}",
         f"Difference to random: {analysis.objective}, {style.pretty(classifier)}",
-        "Paired difference to random. Bands: 95 % intervals, for learned strategies and the best "
-        "other one.",
+        "Paired difference to random. Bands: 95 % intervals, for learned strategies, the best "
+        "other one, and the one that is first over all data sets and settings.",
         partial(curve_figures.random_curves, analysis, classifier),
         partial(alternatives.random_curves, analysis, classifier),
     )

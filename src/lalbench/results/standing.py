@@ -40,6 +40,14 @@ def standing_table(analysis: Analysis) -> pd.DataFrame:
     return analysis.cached("standing", partial(_standing_table, analysis))
 
 
+def leader(analysis: Analysis, classifier: str) -> str | None:
+    """The first strategy of a classifier over all places; None if none has a score."""
+    table = standing_table(analysis)
+    own = table[(table["classifier"] == classifier) & (table["role"] != "bound")]
+    scored = own[own["mean"].notna()]
+    return None if scored.empty else str(scored.iloc[0]["strategy"])
+
+
 def _standing_table(analysis: Analysis) -> pd.DataFrame:
     parts = []
     for classifier in analysis.classifiers:

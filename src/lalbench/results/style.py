@@ -96,6 +96,7 @@ _KNOWN = {
     "quire": Look(GREEN, "h", DASHDOT),
     "kapoor": Look(SKY, "p", DASHDOT),
     "albl": Look(PURPLE, "8", DASHDOT),
+    "look_ahead": Look(INDIGO, "d", "-", 1.8, 5),
 }
 """Colours are families of methods; markers are all different among strategies that can stand in one
 study, so that lines need no colour: some strategies need networks, others features.
