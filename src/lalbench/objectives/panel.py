@@ -117,8 +117,8 @@ class Panel:
         for place, labels, members in self._companions:
             sharpness = np.array([self._smooth(each).sharpness for each in members])
             sums = sigmoid_sums(rows[:, place], labels, sharpness)
-            for each, second in zip(members, sums, strict=True):
-                found[:, each] = self._smooth(each).of_second(second)
+            for each, confusion in zip(members, sums, strict=True):
+                found[:, each] = self._smooth(each).of_counts(confusion)
         alone = set(range(len(self.scorers))).difference(*(each[2] for each in self._companions))
         for each in alone:
             found[:, each] = self.scorers[each].score_decisions(rows[:, self._places[each]])

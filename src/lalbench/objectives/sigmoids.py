@@ -27,17 +27,20 @@ _COEFFICIENTS = tuple(1.0 / float(np.prod(np.arange(1, k + 1, dtype=float))) for
 
 
 def sigmoid_sums(odds: FloatArray, labels: FloatArray, sharpness: FloatArray) -> FloatArray:
-    """``Σ_i σ(T z_i) v_ic`` for every row of log-odds z, class c and sharpness T.
+    """``Σ_i v_ic σ(-T z_i)`` and ``Σ_i v_ic σ(T z_i)`` for every row of log-odds z, class c and T.
+
+    Both are summed: the difference of one to ``Σ_i v_ic`` has no digits left where it is small.
 
     Args:
         odds: (m, n) finite log-odds.
         labels: (n, C) soft labels v.
-        sharpness: (S,) positive; infinity counts the points with z > 0.
+        sharpness: (S,) positive; infinity counts the points with z ≤ 0 and those with z > 0.
 
     Returns:
-        (S, m, C) float64; single sigmoids are right to a relative error of 1e-14.
+        (S, m, C, 2) float64, expected points of each class that are predicted as class 0 and as
+        class 1; single sigmoids are right to a relative error of 1e-14.
     """
-    found = np.zeros((len(sharpness), len(odds), labels.shape[1]))
+    found = np.zeros((len(sharpness), len(odds), labels.shape[1], 2))
     _fill(np.ascontiguousarray(odds), np.ascontiguousarray(labels.T), sharpness, found)
     return found
 
@@ -45,26 +48,28 @@ def sigmoid_sums(odds: FloatArray, labels: FloatArray, sharpness: FloatArray) ->
 @jit()
 def _fill(odds: Any, labels: Any, sharpness: Any, found: Any) -> None:
     m, n = odds.shape
-    rounded, powers, seconds = np.empty(n), np.empty(n), np.empty(n)
+    rounded, powers, firsts, seconds = np.empty(n), np.empty(n), np.empty(n), np.empty(n)
     integers = rounded.view(np.int64)
     for row in range(m):
         z = odds[row]
         for place in range(len(sharpness)):
             T = sharpness[place]
             if np.isinf(T):
-                _steps(z, seconds)
+                _steps(z, firsts, seconds)
             else:
                 _exponentials(z, T, rounded, powers)
                 _scale(integers)
-                _sigmoids(z, powers, rounded, seconds)
+                _sigmoids(z, powers, rounded, firsts, seconds)
             for label in range(len(labels)):
-                found[place, row, label] = _product(seconds, labels[label])
+                found[place, row, label, 0] = _product(firsts, labels[label])
+                found[place, row, label, 1] = _product(seconds, labels[label])
 
 
 @jit()
-def _steps(z: Any, seconds: Any) -> None:
+def _steps(z: Any, firsts: Any, seconds: Any) -> None:
     for i in range(len(z)):
         seconds[i] = 1.0 if z[i] > 0 else 0.0
+        firsts[i] = 1.0 - seconds[i]
 
 
 @jit()
@@ -91,11 +96,12 @@ def _scale(integers: Any) -> None:
 
 
 @jit()
-def _sigmoids(z: Any, powers: Any, scales: Any, seconds: Any) -> None:
+def _sigmoids(z: Any, powers: Any, scales: Any, firsts: Any, seconds: Any) -> None:
     for i in range(len(z)):
         r = powers[i] * scales[i]
         p = 1.0 / (1.0 + r)
         seconds[i] = p if z[i] > 0 else r * p
+        firsts[i] = r * p if z[i] > 0 else p
 
 
 @jit(fastmath={"reassoc", "contract"})

@@ -148,7 +148,7 @@ class SmoothScorer:
             from lalbench.objectives.sigmoids import sigmoid_sums
 
             def evaluate(block: NDArray[Any]) -> FloatArray:
-                return self.of_second(sigmoid_sums(block, self.y, np.array([self.sharpness]))[0])
+                return self.of_counts(sigmoid_sums(block, self.y, np.array([self.sharpness]))[0])
 
         elif np.isinf(self.sharpness):
 
@@ -167,15 +167,10 @@ class SmoothScorer:
         """Whether expected counts are all that the score depends on."""
         return isinstance(self.objective, CountObjective)
 
-    def of_second(self, second: FloatArray) -> FloatArray:
-        """(m,) scores by counts, for two classes.
-
-        Args:
-            second: (m, 2) float64 expected points of either class that are predicted as class 1.
-        """
+    def of_counts(self, confusion: FloatArray) -> FloatArray:
+        """(m,) scores by (m, C, C) float64 expected points by true class and predicted class."""
         assert isinstance(self.objective, CountObjective)
-        counts = SoftCounts.of_second(self._labels, second)
-        return self.objective.of_counts(counts, self.class_weights)
+        return self.objective.of_counts(SoftCounts(self._labels, confusion), self.class_weights)
 
     def __call__(self, classifier: Any) -> float:
         """The score of a fitted classifier; margins go through the sigmoid of :attr:`slope`."""

@@ -67,11 +67,6 @@ class SoftCounts:
         """Of (m, n, C) float64 probabilities."""
         return cls(labels, labels.values.T @ probabilities)
 
-    @classmethod
-    def of_second(cls, labels: SoftLabels, second: FloatArray) -> Self:
-        """Of (m, 2) float64 expected points of either class that are predicted as class 1."""
-        return cls(labels, np.stack([labels.support - second, second], axis=2))
-
     @property
     def hits(self) -> FloatArray:
         """(m, C) expected points of each class that are predicted right."""
