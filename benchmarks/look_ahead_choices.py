@@ -45,7 +45,8 @@ AVERAGES = (
 SHARPNESS = (1.0, 3.0, 10.0, np.inf)
 N_CANDIDATES = 250
 N_POINTS = (100, 400, 1600)
-SHARES = (0.5, 0.25, 0.1)
+SHARES = (0.5, 0.25, 0.1, 0.04)
+HALVES = "half by entropy of p + q, half random"
 USUAL = 400
 FIRST_SEED = 3000
 MAIN = "svm + random_forest"
@@ -281,11 +282,14 @@ def shortlists(one: Episode) -> dict[str, FloatArray]:
         "by entropy": entropy(one.p),
         "by entropy of q": entropy(q),
         "by entropy of p + q": entropy((one.p + q) / 2),
+        HALVES: entropy((one.p + q) / 2),
     }
     found = {}
     for name, liked in likes.items():
         for share in SHARES:
             kept = np.argsort(-liked, kind="stable")[: max(2, round(share * k))]
+            if name == HALVES:  # the first ones are random, and may be liked, too
+                kept = np.union1d(kept[: len(kept) // 2], np.arange((len(kept) + 1) // 2))
             score = np.full(k, -np.inf)
             score[kept] = consensus(ladder[kept])
             found[f"svm, consensus, {share:.0%} of the candidates {name}"] = score

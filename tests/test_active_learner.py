@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.ensemble import RandomForestClassifier
 
@@ -112,6 +113,20 @@ def test_points_that_do_not_fit(change: dict[str, Any], words: str) -> None:
     X, y = labelled()
     with pytest.raises(UserError, match=words):
         ActiveLearner("entropy").select(**{"X": X, "y": y, "X_pool": pool(), **change})
+
+
+def test_columns_go_by_name_and_classifiers_by_their_key() -> None:
+    X, y = labelled()
+    table = pd.DataFrame(X, columns=["a", "b", "c"])
+    other = pd.DataFrame(pool(), columns=["a", "b", "c"])
+    expected = ActiveLearner("margin").select(X, y, pool()).indices
+    assert ActiveLearner("margin").select(table, y, other).indices == expected
+    with pytest.raises(UserError, match="X_pool: its columns are not those of the labelled"):
+        ActiveLearner("margin").select(table, y, other[["b", "a", "c"]])
+    with pytest.raises(UserError, match="classifier: unknown classifier"):
+        ActiveLearner("margin", "foo")
+    with pytest.raises(UserError, match="y: SVC cannot learn from labels of one class"):
+        ActiveLearner("look_ahead", "svm", classes=[0, 1]).select(X, np.zeros(40, int), pool())
 
 
 def test_what_cannot_be_had(tmp_path: Path) -> None:

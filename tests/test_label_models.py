@@ -165,3 +165,14 @@ def test_a_classifier_by_import_path_and_what_is_unknown() -> None:
         fit_label_model(X, y, 2, candidates=["svn"])
     with pytest.raises(UserError, match="no candidates"):
         fit_label_model(X, y, 2, candidates=[])
+
+
+def test_a_class_that_fails_is_named() -> None:
+    """Where it is fitted, and where it is asked."""
+    X, y = drawn(60)
+    path = "sklearn.naive_bayes:MultinomialNB"
+    with pytest.raises(UserError, match=f'label_model: "{path}" failed on standardised features'):
+        fit_label_model(X - 5, y, 2, candidates=[path])
+    path = "sklearn.neighbors:KNeighborsClassifier"
+    with pytest.raises(UserError, match=f'label_model: "{path}" failed .*n_neighbors'):
+        fit_label_model(X[:2], np.array([0, 1]), 2, candidates=[path]).probabilities(X)

@@ -220,6 +220,38 @@ def test_an_engine_goes_with_every_classifier() -> None:
     check_study(parse_study(VALID | many))
 
 
+def no_companion(y: Any, predictions: Any, class_weights: Any) -> float:
+    return float((y == predictions).mean())
+
+
+def wrong_companion(y: Any, predictions: Any, class_weights: Any) -> float:
+    return no_companion(y, predictions, class_weights)
+
+
+wrong_companion.smooth = lambda v, p: 1.0  # type: ignore[attr-defined]
+
+
+def test_what_look_ahead_needs_is_there_before_anything_runs() -> None:
+    smooth = {"name": "oracle", "label": "smooth", "options": {"score": "smooth"}}
+    for name, words in (
+        ("no_companion", "has no smooth companion"),
+        ("wrong_companion", "cannot be called: too"),
+    ):
+        objective = {"name": "mine", "function": f"tests.test_study_loader:{name}"}
+        content = VALID | {"objective": objective}
+        check_study(parse_study(content | {"strategies": ["random", "oracle"]}))
+        for strategy in ("look_ahead", smooth):
+            with pytest.raises(UserError, match=f"objective: .*{words}"):
+                check_study(parse_study(content | {"strategies": ["random", strategy]}))
+    knn = {"name": "knn", "class": "sklearn.neighbors:KNeighborsClassifier"}
+    content = VALID | {"classifiers": [knn], "strategies": ["random", "look_ahead"]}
+    content |= {"settings": ["natural"]}
+    check_study(parse_study(content | {"budget": 1}))
+    words = r"strategies\[1\].*KNeighborsClassifier.fit takes no sample_weight, which a batch"
+    with pytest.raises(UserError, match=words):
+        check_study(parse_study(content | {"budget": 2}))
+
+
 def test_a_file_is_a_file(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"is no file; name a YAML file"):
         load_study(tmp_path)

@@ -31,6 +31,8 @@ Weights = ArrayLike | Mapping[Any, float]
 class ActiveLearner:
     """Chooses which points of a pool to label next.
 
+    It belongs to one data set: the first call settles how features are scaled.
+
     >>> import numpy as np
     >>> X, y = np.array([[0.0], [0.2], [1.0], [1.2]]), ["no", "no", "yes", "yes"]
     >>> pool = np.array([[-1.0], [0.6], [2.0]])
@@ -80,7 +82,7 @@ class ActiveLearner:
         seed = user_arrays.whole_number("seed", seed, 0)
         self._streams = Streams(seed, seed)
         model_seed = self._streams.integer("model")
-        self.classifier = classifiers.get(classifier, seed=model_seed)
+        self.classifier = _classifier(classifier, model_seed)
         self._check_needs()
         self._objective = objectives.get(objective)
         if self._objective.needs == "probabilities" and not hasattr(
@@ -259,6 +261,7 @@ class ActiveLearner:
     ) -> LearningState:
         rows = user_arrays.matrix("X", X)
         pool = user_arrays.matrix("X_pool", X_pool, rows.shape[1])
+        user_arrays.check_columns("X_pool", X_pool, X)
         known = user_arrays.class_names(y, None) if self._classes is None else self._classes
         labels = user_arrays.numbered("y", y, len(rows), known)
         objectives.check_classes(self._objective, len(known))
@@ -278,7 +281,7 @@ class ActiveLearner:
             fewest = int(np.bincount(labels, minlength=len(known)).argmin())
             objective = objectives.with_rare_class(objective, fewest)
         fit_weights = user_arrays.weights("fit_weights", self._fit_weights, known)
-        fitted = classifiers.fit(classifiers.clone(self.classifier), rows, labels, fit_weights)
+        fitted = self._fitted(rows, labels, fit_weights)
         n, m = len(rows), len(pool)
         return LearningState(
             X_annotated=rows,
@@ -298,6 +301,18 @@ class ActiveLearner:
             learned=self.learned,
         )
 
+    def _fitted(self, X: FloatArray, y: NDArray[np.int64], weights: FloatArray | None) -> Any:
+        try:
+            return classifiers.fit(classifiers.clone(self.classifier), X, y, weights)
+        except ValueError as error:
+            if isinstance(error, UserError) or len(np.unique(y)) > 1:
+                raise
+            raise UserError(
+                "y",
+                f"{type(self.classifier).__name__} cannot learn from labels of one class",
+                "label a point of another class",
+            ) from error
+
     def _reward_scorer(
         self, reward: Labelled | None, known: Sequence[Any], weights: FloatArray, objective: Any
     ) -> objectives.Scorer | None:
@@ -314,6 +329,13 @@ class ActiveLearner:
         rows = user_arrays.matrix("reward", reward[0], len(self._scaler.mean))
         labels = user_arrays.numbered("reward", reward[1], len(rows), known)
         return objectives.Scorer(self._scaler(rows), labels, weights, objective)
+
+
+def _classifier(given: Any, seed: int) -> Any:
+    try:
+        return classifiers.get(given, seed=seed)
+    except UserError as error:  # its keys are those of studies
+        raise UserError("classifier", error.problem, error.remedy) from None
 
 
 def _scaler(arrays: Mapping[str, NDArray[Any]]) -> Scaler:

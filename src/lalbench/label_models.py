@@ -10,7 +10,8 @@ Margins become probabilities by Platt's sigmoid (Platt 1999), fitted to margins 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
@@ -19,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lalbench.classifiers.folds import stratified_folds
-from lalbench.errors import UserError, suggest
+from lalbench.errors import LalbenchError, UserError, suggest
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -108,9 +109,13 @@ class LabelModel:
         """(n, C) float64 class probabilities of (n, d) rows; no class has probability 0."""
         found = np.tile(self.prior, (len(X), 1))
         if self.members:
-            said = sum(self.shares[name] * each(X) for name, each in self.members.items())
+            said = sum(self.shares[name] * self._said(name, X) for name in self.members)
             found = self.trust * said + (1 - self.trust) * found
         return found
+
+    def _said(self, name: str, X: FloatArray) -> FloatArray:
+        with _told(name):
+            return self.members[name](X)
 
     @property
     def details(self) -> dict[str, Any]:
@@ -157,7 +162,7 @@ def fit_label_model(
         seed: of candidates that draw.
 
     Raises:
-        UserError: no candidate, or an unknown one.
+        UserError: no candidate, an unknown one, or a class that fails on these rows.
     """
     if not candidates:
         raise UserError("label_model", "no candidates", f"name some of {', '.join(_REGISTRY)}")
@@ -169,22 +174,41 @@ def fit_label_model(
         return LabelModel(n_classes, prior, 0.0, unknown, dict.fromkeys(makers, 0.0), {})
     folds = stratified_folds(y, n_folds)
     held, trust = folds >= 0, len(y) / (len(y) + 1.0)
-    trials = [_Trial.of(make, X, y, n_classes, folds, seed) for make in makers.values()]
+    trials = []
+    for name, make in makers.items():
+        with _told(name):
+            trials.append(_Trial.of(make, X, y, n_classes, folds, seed))
     own = np.empty((len(trials), held.sum()))
     for k, trial in enumerate(trials):
         said = trust * trial.crossed()[held] + (1 - trust) * prior
         own[k] = said[np.arange(len(said)), y[held]]
     shares = _shares(own, combine)
     losses = -np.log(own).mean(axis=1) if held.any() else np.full(len(own), math.nan)
-    members = {
-        name: trial.finished(X)
-        for name, trial, share in zip(makers, trials, shares, strict=True)
-        if share > 0
-    }
+    members = {}
+    for name, trial, share in zip(makers, trials, shares, strict=True):
+        if share > 0:
+            with _told(name):
+                members[name] = trial.finished(X)
     return LabelModel(
         n_classes, prior, trust, dict(zip(makers, losses.tolist(), strict=True)),
         dict(zip(makers, shares.tolist(), strict=True)), members,
     )  # fmt: skip
+
+
+@contextmanager
+def _told(name: str) -> Iterator[None]:
+    """What a class of others says when it fails, with its name; our own do not fail."""
+    try:
+        yield
+    except Exception as error:
+        if ":" not in name or isinstance(error, LalbenchError):
+            raise
+        said = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise UserError(
+            "label_model",
+            f'"{name}" failed on standardised features ({said})',
+            "name another label model",
+        ) from error
 
 
 def check_name(name: str) -> None:

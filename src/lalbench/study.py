@@ -115,6 +115,7 @@ def check_study(study: Study) -> None:
             _at("objective", partial(objectives.check_classes, study.objective, n_classes))
     _check_fit(study)
     _check_engines(study)
+    _check_look_ahead(study)
     _check_pools(study)
     check_writable(study.folder)
 
@@ -178,6 +179,25 @@ def _check_engines(study: Study) -> None:
             except UserError as error:
                 key = f"strategies[{place}].options.engine"
                 raise UserError(key, error.problem, error.remedy) from None
+
+
+def _check_look_ahead(study: Study) -> None:
+    """Smooth companions and weighed batches are there where a strategy wants them."""
+    from lalbench import classifiers, objectives, strategies
+    from lalbench.objectives.measures import UserFunction
+    from lalbench.strategies.expectation import ExpectedImprovement, check_batch
+
+    protocol = protocols.get(study.protocol)
+    objective = objectives.get(study.objective)
+    for place, spec in enumerate(study.strategies):
+        strategy: Any = strategies.resolve(spec, protocol)
+        own = getattr(strategy, "strategy", strategy)
+        if getattr(own, "smooth", False) and isinstance(objective, UserFunction):
+            objective.check_companion()
+        if isinstance(own, ExpectedImprovement):
+            for one in study.classifiers:
+                classifier = classifiers.get(one, protocol=protocol)
+                _at(f"strategies[{place}]", partial(check_batch, classifier, study.budget))
 
 
 def _check_pools(study: Study) -> None:

@@ -54,6 +54,15 @@ def matrix(key: str, X: ArrayLike, n_features: int | None = None) -> FloatArray:
     return rows
 
 
+def check_columns(key: str, X: Any, like: Any) -> None:
+    """Refuses a table whose columns have other names, or another order, than those of ``like``."""
+    own, known = getattr(X, "columns", None), getattr(like, "columns", None)
+    if own is not None and known is not None and list(own) != list(known):
+        raise UserError(
+            key, "its columns are not those of the labelled points", "give them in the same order"
+        )
+
+
 def class_names(y: Any, classes: Sequence[Any] | None) -> list[Any]:
     """The labels that there are: ``classes`` in their order, or the sorted ones of ``y``."""
     if classes is None:
@@ -75,7 +84,8 @@ def numbered(key: str, y: Any, n: int, known: Sequence[Any]) -> IntArray:
     if given.shape != (n,):
         raise UserError(key, f"shape {given.shape} for {n} points", "give one label per point")
     if len(known) < 2:
-        raise UserError(key, f"one class only ({next(iter(known), None)!r})", "give two or more")
+        found = f"one class only ({known[0]!r})" if known else "no labels"
+        raise UserError(key, found, "give labels of two classes or more")
     places = {label: place for place, label in enumerate(known)}
     for label in given.tolist():
         if label not in places:

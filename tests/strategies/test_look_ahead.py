@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC
 
 from lalbench import classifiers, label_models, strategies
@@ -17,9 +18,22 @@ from lalbench.classifiers.margins import fit_slope
 from lalbench.errors import UserError
 from lalbench.objectives import Scorer
 from lalbench.strategies.base import LearningState, Need
+from lalbench.strategies.look_ahead import seen_labels
 from lalbench.strategies.smoothing import consensus
 
 Make = Callable[..., LearningState]
+
+
+def test_rounding_tells_nothing() -> None:
+    """Neither beside a real difference nor alone, whatever the objective's scale."""
+    draws = np.random.default_rng(0)
+    real = draws.normal(size=30)
+    noise = 1e-16 * draws.normal(size=(30, 2))
+    found = consensus(np.column_stack([real, noise]))
+    np.testing.assert_allclose(found, (real - real.mean()) / real.std() / 3, rtol=1e-9)
+    assert not consensus(noise).any()
+    large = 1e6 * np.column_stack([real, noise])
+    np.testing.assert_allclose(consensus(large), found, rtol=1e-9)
 
 
 def rng() -> np.random.Generator:
@@ -251,16 +265,49 @@ def test_expected_error_reduction_is_a_loop_over_refits(
     assert found.indices.tolist() == [int(expected.argmax())]
 
 
+@pytest.mark.parametrize("name", ["look_ahead", "expected_error_reduction"])
+def test_nothing_is_chosen_from_an_empty_pool(make_state: Make, name: str) -> None:
+    state = make_state()
+    empty = replace(state, X_pool=state.X_pool[:0], pool_ids=state.pool_ids[:0])
+    found = strategies.get(name).select(empty, 3, rng())
+    assert found.indices.shape == found.scores.shape == (0,)
+
+
+def test_a_batch_needs_weights(make_state: Make) -> None:
+    state = with_classifier(
+        make_state(n_pool=12, weighted=False), KNeighborsClassifier(n_neighbors=3)
+    )
+    strategy = strategies.get("look_ahead", n_points=10)
+    assert len(strategy.select(state, 1, rng()).indices) == 1
+    with pytest.raises(
+        UserError, match=r"budget: KNeighborsClassifier\.fit takes no sample_weight"
+    ):
+        strategy.select(state, 2, rng())
+
+
 def test_some_candidates_are_looked_at(make_state: Make) -> None:
     state = make_state(n_pool=40)
     every = strategies.get("look_ahead", sharpness=3.0).select(state, 1, rng())
-    some = strategies.get("look_ahead", sharpness=3.0, n_candidates=9).select(state, 1, rng())
-    looked = np.isfinite(some.scores)
-    assert looked.sum() == 9
-    np.testing.assert_allclose(some.scores[looked], every.scores[looked], atol=1e-12)
+    for shortlist in ("random", "uncertain"):
+        some = strategies.get(
+            "look_ahead", sharpness=3.0, n_candidates=9, shortlist=shortlist
+        ).select(state, 1, rng())
+        looked = np.isfinite(some.scores)
+        assert looked.sum() == 9
+        np.testing.assert_allclose(some.scores[looked], every.scores[looked], atol=1e-12)
     assert (
         len(set(strategies.get("look_ahead", n_candidates=2).select(state, 7, rng()).indices)) == 7
     )
+
+
+def test_the_shortlist_is_what_both_models_doubt(make_state: Make) -> None:
+    state = with_classifier(make_state(n_pool=40), exact("logistic"))
+    found = strategies.get("look_ahead", n_candidates=9).select(state, 1, rng())
+    X, y = seen_labels(state)
+    model = label_models.fit_label_model(X, y, state.n_classes, candidates=["svm"])
+    mean = (state.classifier.predict_proba(state.X_pool) + model.probabilities(state.X_pool)) / 2
+    doubt = [-sum(p * np.log(p) for p in row) for row in mean]
+    assert set(np.flatnonzero(np.isfinite(found.scores))) == set(np.argsort(doubt)[-9:])
 
 
 def test_the_consensus_is_the_mean_of_what_every_sharpness_says(make_state: Make) -> None:

@@ -15,12 +15,13 @@ from numpy.typing import ArrayLike, NDArray
 from lalbench.classifiers.folds import stratified_folds
 from lalbench.classifiers.registry import clone
 from lalbench.classifiers.signals import decision, fit, probabilities
+from lalbench.errors import UserError
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 _LOWEST, _HIGHEST = -5.0, 7.0
-"""Of the logarithm of a slope: where the classes are apart, likelihood has no maximum."""
+"""Of the logarithm of a slope."""
 
 
 def soft_probabilities(classifier: Any, X: ArrayLike, n_classes: int, slope: float) -> FloatArray:
@@ -44,6 +45,12 @@ def soft_probabilities(classifier: Any, X: ArrayLike, n_classes: int, slope: flo
     """
     if hasattr(classifier, "predict_proba"):
         return probabilities(classifier, X, n_classes)
+    if not hasattr(classifier, "decision_function"):
+        raise UserError(
+            "classifier",
+            f"{type(classifier).__name__} gives neither probabilities nor decision values",
+            "choose one with predict_proba or decision_function",
+        )
     from scipy.special import expit
 
     seen = np.asarray(classifier.classes_)
@@ -65,7 +72,8 @@ def fit_slope(
     """The slope with the least log loss of held-out rows.
 
     Margins come from stratified folds (:mod:`lalbench.classifiers.folds`); of several classes each
-    row counts in the pairs of its own.
+    row counts in the pairs of its own. Where all n margins are on the right side, likelihood has no
+    maximum, and labels count as right with probability (n + 1) / (n + 2) only (Platt's targets).
 
     Args:
         classifier: cloned, for example ``SVC``.
@@ -95,8 +103,11 @@ def fit_slope(
     if not len(own):
         return 1.0
 
+    doubt = 1 / (len(own) + 2) if (own > 0).all() else 0.0
+
     def loss(logarithm: float) -> float:
-        return float(np.logaddexp(0, -np.exp(logarithm) * own).mean())
+        scaled = np.exp(logarithm) * own
+        return float(np.logaddexp(0, -scaled).mean() + doubt * scaled.mean())
 
     best = minimize_scalar(loss, bounds=(_LOWEST, _HIGHEST), method="bounded")
     return float(np.exp(best.x))

@@ -29,6 +29,8 @@ _OPTIONS = {
     "learned": "--learned",
     "processes": "--processes",
     "options": "--option",
+    "classifier": "--classifier",
+    "objective": "--objective",
     "class_weights": "--class-weight",
 }
 """Options by the keys of studies, which messages name."""
@@ -40,6 +42,7 @@ _REMEDIES = (
     ),
     ("a folder of images needs the key format: images", "name a .csv or .parquet file"),
     ("check the file and the key format", "check the file"),
+    ("group them with relabel, or choose another objective", "choose another objective"),
     ("use waveform_generator without relabel, or leave the strategy out", "choose another one"),
 )
 """What studies can do, and tables in its place."""
@@ -109,7 +112,11 @@ def _suggest(options: argparse.Namespace) -> None:
         key, dot, rest = error.key.partition(".")
         of_file = error.key.startswith(str(options.data))  # which may be called like a key
         known = key in _OPTIONS and not of_file
-        key = f"{_OPTIONS[key]}{dot and ' '}{rest}" if known else error.key
+        of_strategy = error.key in {text.partition("=")[0] for text in options.option}
+        if of_strategy:
+            key = f"--option {error.key}"
+        else:
+            key = f"{_OPTIONS[key]}{dot and ' '}{rest}" if known else error.key
         remedy = error.remedy
         for of_studies, here in _REMEDIES:
             remedy = remedy.replace(of_studies, here)
@@ -184,10 +191,9 @@ def _pair(option: str, text: str) -> tuple[str, Any]:
         try:
             found = plain_yaml.parse(value)
             plain_yaml.check(found)
-        except UserError:
-            pass
-        else:
-            return name, found
+        except UserError as error:
+            raise UserError(f"{option} {name}", error.problem, error.remedy) from None
+        return name, found
     raise UserError(option, f'cannot use "{text}"', "write NAME=VALUE")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from inspect import signature
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -308,6 +309,10 @@ class UserFunction(Objective):
 
     def check_soft(self, labels: SoftLabels, weights: FloatArray) -> None:
         """The function must have a companion."""
+        self.check_companion()
+
+    def check_companion(self) -> None:
+        """Raises :class:`UserError` where the function has no companion that can be called."""
         self._companion  # noqa: B018  (it raises)
 
     @property
@@ -320,6 +325,15 @@ class UserFunction(Objective):
                 "set its attribute smooth to a function (soft_labels, probabilities, class_weights)"
                 ", or choose another objective",
             )
+        try:
+            signature(found).bind(None, None, None, **self.options)
+        except (TypeError, ValueError) as error:  # ValueError: it has no signature to be read
+            if isinstance(error, TypeError):
+                raise UserError(
+                    "objective",
+                    f"the smooth companion of {self._name} cannot be called: {error}",
+                    "let it take (soft_labels, probabilities, class_weights) and the options",
+                ) from None
         companion: Callable[..., Any] = found
         return companion
 

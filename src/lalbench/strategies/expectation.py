@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from inspect import signature
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.random import Generator
 from pydantic import Field
 
+from lalbench.errors import UserError
 from lalbench.objectives import Panel
 from lalbench.seeds import uniforms_by_id
 from lalbench.strategies.base import (
@@ -42,6 +44,20 @@ def first_of(ids: IntArray, size: int, rng: Generator) -> IntArray:
     if size >= len(ids):
         return np.arange(len(ids))
     return np.sort(np.argpartition(drawn, size)[:size])
+
+
+def check_batch(classifier: Any, budget: int) -> None:
+    """Raises :class:`UserError` where a batch needs weights that a classifier does not take.
+
+    What was picked counts as annotated with every label, weighed by its probability.
+    """
+    if budget > 1 and "sample_weight" not in signature(classifier.fit).parameters:
+        raise UserError(
+            "budget",
+            f"{type(classifier).__name__}.fit takes no sample_weight, which a batch of expected "
+            "labels needs",
+            "ask for one point at a time, or choose another classifier",
+        )
 
 
 def expected_improvements(
@@ -120,7 +136,9 @@ class ExpectedImprovement(Options):
         n_points: size of the sample of the pool.
         sharpness: of the smooth objective; ``hard``: the objective itself on soft labels;
             ``consensus``: the mean of the standardised improvements by 1, 3, 10 and ``hard``.
-        n_candidates: the largest number of pool points to look at, drawn at random; None: all.
+        n_candidates: the largest number of pool points to look at; None: all.
+        shortlist: which ones: those with the largest entropy of the mean of the classifier's
+            probabilities and the expected labels (``uncertain``), or ``random`` ones.
         engine: what computes the refits (docs/oracle.md).
         ties: order among equal scores.
     """
@@ -129,14 +147,22 @@ class ExpectedImprovement(Options):
     n_points: Count = 1600
     sharpness: Positive | Literal["hard", "consensus"] = "consensus"
     n_candidates: Count | None = None
+    shortlist: Literal["uncertain", "random"] = "uncertain"
     engine: Literal["auto", "logistic", "svm", "forest", "compiled_forest", "reference"] = "auto"
     ties: Ties = "random"
+
+    smooth: ClassVar[bool] = True
+    """It reads the smooth companion of the objective."""
 
     @property
     def needs(self) -> frozenset[Need]:
         """``reward`` and ``both`` cannot do without the reward set."""
-        rewards = {Need.REWARD_SET} if self.points != "pool" else set()
-        return frozenset({Need.CLASSIFIER, Need.FEATURES} | rewards)
+        asks = {Need.CLASSIFIER, Need.FEATURES}
+        if self.points != "pool":
+            asks.add(Need.REWARD_SET)
+        if self.n_candidates is not None and self.shortlist == "uncertain":
+            asks.add(Need.PROBABILITIES)
+        return frozenset(asks)
 
     @property
     def ladder(self) -> tuple[float, ...]:
@@ -152,13 +178,19 @@ class ExpectedImprovement(Options):
         not looked at.
 
         Raises:
-            UserError: the state lacks the classifier, the objective or the reward set.
+            UserError: the state lacks the classifier, the objective or the reward set, or the
+                classifier cannot weigh what a batch needs.
         """
+        if state.n_pool == 0:
+            return Selection(_NONE, np.empty(0))
+        check_batch(state.classifier, min(budget, state.n_pool))
         ranking = Ranking.draw(self.ties, state.pool_ids, rng)
         candidates = first_of(state.pool_ids, self.n_candidates or state.n_pool, rng)
         # the sample of evaluation points and that of candidates are drawn apart
         sample = first_of(state.pool_ids, self.n_points, rng)
         q, details = self._expected_labels(state, rng)
+        if self.shortlist == "uncertain" and len(candidates) < state.n_pool:
+            candidates = np.sort(ranking.top(_doubt(state, q), len(candidates)))
         scorer = self._scorer(state, q, sample)
         chosen: list[int] = []
         scores = first = np.full(state.n_pool, -np.inf)
@@ -201,6 +233,14 @@ class ExpectedImprovement(Options):
                 for X, v in parts
             ]
         )
+
+
+def _doubt(state: LearningState, q: FloatArray) -> FloatArray:
+    """(n_pool,) entropy of the mean of what the classifier and the expected labels say, in nats."""
+    from scipy.special import entr
+
+    found: FloatArray = entr((state.probabilities + q) / 2).sum(axis=1)
+    return found
 
 
 def _details(q: FloatArray, scorer: Panel) -> dict[str, Any]:

@@ -61,6 +61,8 @@ class ExpectedErrorReduction(Options):
         Raises:
             UserError: the state cannot make a classifier.
         """
+        if state.n_pool == 0:
+            return Selection(np.empty(0, np.int64), np.empty(0))
         ranking = Ranking.draw(self.ties, state.pool_ids, rng)
         wanted = state.n_pool if self.n_candidates is None else max(self.n_candidates, budget)
         candidates = first_of(state.pool_ids, wanted, rng)

@@ -46,6 +46,11 @@ class _Oracle(Options):
     score: Literal["objective", "smooth"] = "objective"
     ties: Ties = "random"
 
+    @property
+    def smooth(self) -> bool:
+        """Whether it reads the smooth companion of the objective."""
+        return self.score == "smooth"
+
     def select(self, state: LearningState, budget: int, rng: Generator) -> Selection:
         """The largest improvements; scores are the improvements by single points.
 

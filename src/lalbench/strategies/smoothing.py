@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from lalbench.strategies.base import LearningState
 
 
+_ROUNDING = 1e-13
+"""Differences of objectives, which are of the order of one, that say nothing."""
+
+
 def smooth_scorer(
     state: LearningState,
     X: ArrayLike,
@@ -73,13 +77,14 @@ def consensus(gains: FloatArray) -> FloatArray:
     mean has the signal of the first and the veto of the second.
 
     Args:
-        gains: (k, S) expected improvements of k candidates; a column without differences says
-            nothing.
+        gains: (k, S) expected improvements of k candidates. A column without differences, or with
+            those of rounding only, says nothing.
 
     Returns:
         (k,) float64, in standard deviations over the candidates.
     """
     centred = gains - gains.mean(axis=0)
     spread = centred.std(axis=0)
-    scores: FloatArray = (centred / np.where(spread > 0, spread, np.inf)).mean(axis=1)
+    told = spread > np.maximum(_ROUNDING, _ROUNDING * spread.max(initial=0.0))
+    scores: FloatArray = (centred / np.where(told, spread, np.inf)).mean(axis=1)
     return scores
