@@ -44,7 +44,6 @@ class LookAhead(ExpectedImprovement):
         - Where the classifier cannot represent the boundary, a smooth objective can rise while
           the objective falls; ``consensus`` guards against that, a fixed ``sharpness`` does not.
         - All depends on the label model: one of the same kind as the classifier teaches it little.
-        - Exact copies of a point may fill a batch.
         - With ``points: reward`` or ``both``, and wherever there is a reward set, it reads the
           reward labels; compare it with strategies that have as many labels.
 
