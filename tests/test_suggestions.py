@@ -77,6 +77,18 @@ def test_look_ahead_is_asked_and_looks_at_some_rows_only(
     assert other.summary["options"] == {}
 
 
+def test_a_class_of_few_labels_is_noted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    few = written(tmp_path, frame(120, 52), "few.csv")  # 13 of one class
+    words = ["--target", "label", "--leave-out", "id", "--budget", "1"]
+    assert main(["suggest", "--data", str(few), *words]) == 0
+    assert "note: 13 rows are labelled 'yes': below about 15" in capsys.readouterr().out
+    assert main(["suggest", "--data", str(few), *words, "--strategy", "margin"]) == 0
+    assert "note" not in capsys.readouterr().out
+    enough = written(tmp_path, frame(120, 60), "enough.csv")
+    assert main(["suggest", "--data", str(enough), *words]) == 0
+    assert "note" not in capsys.readouterr().out
+
+
 def test_a_reason_says_what_the_classifier_thinks(tmp_path: Path) -> None:
     made = frame()
     rows = suggest(question(written(tmp_path, made))).rows

@@ -28,6 +28,8 @@ STRATEGY = "look_ahead"
 """Unless another one is asked for; docs/look-ahead.md says why."""
 CANDIDATES = 2000
 """Rows that it looks at unless its option says otherwise: each row wanted costs refits of all."""
+FEW = 15
+"""Labels of a class below which others find it sooner than look_ahead does: docs/look-ahead.md."""
 _LIKELIEST = 3
 """Classes that a reason names."""
 
@@ -82,10 +84,12 @@ class Answer:
             its header is 1), ``score`` (larger is better, NaN where the strategy has none),
             ``reason``, and those of the file.
         summary: what a history keeps of it.
+        note: what the person who labels should know, or "".
     """
 
     rows: pd.DataFrame
     summary: dict[str, Any]
+    note: str = ""
 
 
 def suggest(question: Question) -> Answer:
@@ -133,7 +137,8 @@ def suggest(question: Question) -> Answer:
     rows.insert(0, _free("row", rows.columns), places + 1)
     rows.insert(1, _free("score", rows.columns), scores[chosen.indices])
     rows.insert(2, _free("reason", rows.columns), reasons)
-    return Answer(rows, _summary(question, table, places, scores[chosen.indices]))
+    summary = _summary(question, table, places, scores[chosen.indices])
+    return Answer(rows, summary, _note(question, summary["labelled"]))
 
 
 def keep(history: Path, summary: Mapping[str, Any]) -> None:
@@ -197,6 +202,16 @@ def _check_labels(table: PartlyLabelled, question: Question) -> None:
             f'"{marker}" may be a class or a missing label',
             f'say --unlabelled "{marker}", or rename the class',
         )
+
+
+def _note(question: Question, labelled: Mapping[str, int]) -> str:
+    fewest = min(labelled, key=lambda label: labelled[label])
+    if question.strategy != STRATEGY or labelled[fewest] >= FEW:
+        return ""
+    return (
+        f"{labelled[fewest]} rows are labelled {fewest!r}: below about {FEW} of a class "
+        "--strategy k_center_greedy or quire may find more of it"
+    )
 
 
 def _options(question: Question) -> dict[str, Any]:

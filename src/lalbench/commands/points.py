@@ -150,6 +150,8 @@ def _answer(options: argparse.Namespace) -> None:
     if options.log is not None:
         suggestions.keep(options.log, answer.summary)
     print(_listed(answer.rows))
+    if answer.note:
+        print(f"note: {answer.note}")
     if len(answer.rows) < options.budget:
         print(f"all {len(answer.rows)} rows without a label, fewer than --budget {options.budget}")
     if options.output is not None:
