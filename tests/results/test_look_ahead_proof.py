@@ -10,7 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from scipy.stats import wilcoxon
+from statsmodels.stats.multitest import multipletests
 
+from benchmarks import look_ahead_ablation as ablation
 from benchmarks import look_ahead_proof as proof
 from lalbench.config import Study
 from lalbench.results.analysis import Analysis
@@ -74,3 +77,24 @@ def test_the_page(made: Study, capsys: pytest.CaptureFixture[str]) -> None:
     text = capsys.readouterr().out
     assert text.count("| svm ") == 4 + 2
     assert "share of oracle_smooth" in text
+
+
+def test_the_ablation_is_a_mean_over_data_sets(
+    made: Study, capsys: pytest.CaptureFixture[str]
+) -> None:
+    analysis = Analysis.of(made, made.folder)
+    shown = ablation.table(analysis, "svm").set_index("strategy")
+    assert list(shown.index) == ["random", "entropy", "hal_gauss", "neural_process"]
+    every = areas(made)
+    for setting in ("balanced", "imbalanced"):
+        gaps = {}
+        for other in shown.index:
+            gap = every[other] - every["look_ahead"]
+            gaps[other] = gap.xs(setting, level="setting").groupby("data_seed").mean() / made.steps
+        p = multipletests([wilcoxon(gap).pvalue for gap in gaps.values()], method="holm")[1]
+        for (other, gap), adjusted in zip(gaps.items(), p, strict=True):
+            text = str(shown.loc[other, f"{setting}, 2 data sets"])
+            assert text.startswith(f"{100 * gap.mean():+.2f} [")
+            assert text.endswith("*") == (adjusted < 0.05)
+    ablation.main([str(Path(made.results) / "s.yaml")])
+    assert "| hal_gauss " in capsys.readouterr().out
