@@ -20,8 +20,8 @@ from lalbench.results.analysis import Analysis, Place
 from lalbench.results.statistics import compare, holm
 from lalbench.study import load_study, with_results
 
-HEAD = """Mean areas minus those of `look_ahead`, over data sets: below 0 is what the ingredient that
-is missing was worth. Written by `python -m benchmarks.look_ahead_ablation`.
+HEAD = """Mean areas minus those of `look_ahead`, over data sets: below 0 is what the
+ingredient that is missing was worth. Written by `python -m benchmarks.look_ahead_ablation`.
 """
 
 
