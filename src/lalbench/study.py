@@ -192,7 +192,7 @@ def _check_look_ahead(study: Study) -> None:
     for place, spec in enumerate(study.strategies):
         strategy: Any = strategies.resolve(spec, protocol)
         own = getattr(strategy, "strategy", strategy)
-        if getattr(own, "smooth", False) and isinstance(objective, UserFunction):
+        if getattr(own, "reads_companion", False) and isinstance(objective, UserFunction):
             objective.check_companion()
         if isinstance(own, ExpectedImprovement):
             for one in study.classifiers:

@@ -151,7 +151,7 @@ class ExpectedImprovement(Options):
     engine: Literal["auto", "logistic", "svm", "forest", "compiled_forest", "reference"] = "auto"
     ties: Ties = "random"
 
-    smooth: ClassVar[bool] = True
+    reads_companion: ClassVar[bool] = True
     """It reads the smooth companion of the objective."""
 
     @property

@@ -47,7 +47,7 @@ class _Oracle(Options):
     ties: Ties = "random"
 
     @property
-    def smooth(self) -> bool:
+    def reads_companion(self) -> bool:
         """Whether it reads the smooth companion of the objective."""
         return self.score == "smooth"
 
