@@ -56,8 +56,7 @@ def in_torch(monkeypatch):
 )
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_scores_are_those_of_the_compiled_engine(in_torch, options, n_classes):
-    n = 20 if options.get("kernel") == "linear" else 50  # it takes a minute to give up on 50 rows
-    X, y, masks, scorer, weights = problem(1, n, 6, n_classes)
+    X, y, masks, scorer, weights = problem(1, 50, 6, n_classes)
     args = (SVC(**options), X, y, masks, scorer)
     expected = oracle.refit_scores(*args, sample_weight=weights, engine="svm")
     used = in_torch()
