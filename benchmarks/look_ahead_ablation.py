@@ -16,6 +16,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from benchmarks.look_ahead_proof import SIGNIFICANT, WINNER, finished, markdown
+from lalbench.config import Study
 from lalbench.results.analysis import Analysis, Place
 from lalbench.results.statistics import compare, holm
 from lalbench.study import load_study, with_results
@@ -26,15 +27,20 @@ ingredient that is missing was worth. Written by `python -m benchmarks.look_ahea
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("study", help="study file whose trials are finished, or some of them")
-    parser.add_argument("--results", help="folder of results, if not the study's")
-    given = parser.parse_args(arguments)
-    study = with_results(load_study(given.study), given.results)
+    study = given_study(__doc__, arguments)
     analysis = Analysis.of(study, study.folder)
     print(f"## {study.study}\n\n{study.description}\n\n{HEAD}")
     for classifier in analysis.classifiers:
         print(f"### {classifier}\n\n{markdown(table(analysis, classifier))}\n")
+
+
+def given_study(description: str, arguments: Sequence[str] | None) -> Study:
+    """The study that the command line names, with its results where they are."""
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
+    parser.add_argument("study", help="study file whose trials are finished, or some of them")
+    parser.add_argument("--results", help="folder of results, if not the study's")
+    given = parser.parse_args(arguments)
+    return with_results(load_study(given.study), given.results)
 
 
 def table(analysis: Analysis, classifier: str) -> pd.DataFrame:

@@ -10,7 +10,6 @@ is no part of the analysis that was written down before them.
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,17 +18,14 @@ import numpy as np
 import pandas as pd
 from tabulate import tabulate
 
-from lalbench.study import load_study, with_results
+from benchmarks.look_ahead_ablation import given_study
 
 OTHER = "entropy"
+KEYS = ["classifier", "setting", "strategy", "dataset", "data_seed", "seed"]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("study", help="study file whose trials are finished, or some of them")
-    parser.add_argument("--results", help="folder of results, if not the study's")
-    given = parser.parse_args(arguments)
-    study = with_results(load_study(given.study), given.results)
+    study = given_study(__doc__, arguments)
     found = pd.concat(
         [picks(pd.read_parquet(path)) for path in trial_files(study.folder)], ignore_index=True
     )
@@ -51,14 +47,14 @@ def picks(trials: pd.DataFrame) -> pd.DataFrame:
     the likeliest); NaN else.
     """
     found = []
-    for keys, trial in trials.groupby(["classifier", "setting", "strategy", "data_seed", "seed"]):
+    for keys, trial in trials.groupby(KEYS):
         trial = trial.sort_values("step")
         counts = np.stack(trial["class_counts"].to_list())
         rarest = len(counts[0]) - 1 - int(np.argmin(counts[0][::-1]))
         for label, details in zip(
             np.diff(counts, axis=0).argmax(axis=1), trial["selection_details"].iloc[1:], strict=True
         ):
-            row = dict(zip(("classifier", "setting", "strategy"), keys, strict=False))
+            row = dict(zip(KEYS, keys, strict=True))
             row |= {"rarest": label == rarest, "surest": np.nan, "expected": np.nan}
             if details:
                 q = np.array(json.loads(details)["expected_labels"][0])

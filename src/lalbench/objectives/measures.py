@@ -313,7 +313,19 @@ class UserFunction(Objective):
 
     def check_companion(self) -> None:
         """Raises :class:`UserError` where the function has no companion that can be called."""
-        self._companion  # noqa: B018  (it raises)
+        companion = self._companion
+        try:
+            asked = signature(companion)
+        except ValueError:  # compiled functions may not say what they take
+            return
+        try:
+            asked.bind(None, None, None, **self.options)
+        except TypeError as error:
+            raise UserError(
+                "objective",
+                f"the smooth companion of {self._name} cannot be called: {error}",
+                "let it take (soft_labels, probabilities, class_weights) and the options",
+            ) from None
 
     @property
     def _companion(self) -> Callable[..., Any]:
@@ -325,15 +337,6 @@ class UserFunction(Objective):
                 "set its attribute smooth to a function (soft_labels, probabilities, class_weights)"
                 ", or choose another objective",
             )
-        try:
-            signature(found).bind(None, None, None, **self.options)
-        except (TypeError, ValueError) as error:  # ValueError: it has no signature to be read
-            if isinstance(error, TypeError):
-                raise UserError(
-                    "objective",
-                    f"the smooth companion of {self._name} cannot be called: {error}",
-                    "let it take (soft_labels, probabilities, class_weights) and the options",
-                ) from None
         companion: Callable[..., Any] = found
         return companion
 
