@@ -17,7 +17,7 @@ from tabulate import tabulate
 from threadpoolctl import threadpool_limits
 
 from benchmarks.machine import header
-from lalbench.oracle.vector_math import exp
+from lalbench.vector_math import exp
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -40,9 +40,9 @@ def _logistic_regression(n_features: int, seed: int) -> Any:
 
 
 def _svm(n_features: int, seed: int) -> Any:
-    from sklearn.svm import SVC
+    from lalbench.classifiers.rbf_machine import RbfMachine
 
-    return SVC(random_state=seed)
+    return RbfMachine(seed)
 
 
 def _gaussian_process(n_features: int, seed: int) -> Any:

@@ -29,6 +29,7 @@ def _refit_logistic_and_train() -> None:
     _refit("logistic_regression", "weighted_accuracy", "log_loss")
     _train()
     _sum_sigmoids()
+    _fit_label_model()
     _compare_rows()
     _grow()
 
@@ -38,6 +39,14 @@ def _sum_sigmoids() -> None:
     from lalbench.objectives.sigmoids import sigmoid_sums
 
     sigmoid_sums(np.zeros((1, 2)), np.ones((2, 2)), np.ones(1))
+
+
+def _fit_label_model() -> None:
+    """Decisions of its SVM."""
+    from lalbench.label_models import fit_label_model
+
+    X, y = np.arange(24.0).reshape(12, 2), np.arange(12) % 2
+    fit_label_model(X, y, 2).probabilities(X)
 
 
 def _compare_rows() -> None:

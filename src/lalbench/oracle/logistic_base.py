@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lalbench.jit import jit
-from lalbench.oracle.vector_math import exp
+from lalbench.vector_math import exp
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from lalbench.jit import jit
 from lalbench.oracle.logistic_base import inverse_of_upper, solve
 from lalbench.oracle.logistic_refine import Own, Shared, columns, first_guess, refine, take
-from lalbench.oracle.vector_math import exp
+from lalbench.vector_math import exp
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from lalbench.jit import jit
 from lalbench.oracle.svm_vectors import LANES, subtract_products
-from lalbench.oracle.vector_math import exp
+from lalbench.vector_math import exp
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

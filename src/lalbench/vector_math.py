@@ -22,6 +22,8 @@ _ROUND = 6755399441055744.0
 # reach this code: reassociation would take the rounding to an integer away.
 _FLAGS = {"contract"}
 _LARGEST, _SMALLEST = 709.782712893384, -745.2
+_ENOUGH = 700.0
+"""Next to 1 its e⁻ˣ is nothing."""
 
 
 def _bits(context: Any, value: Any) -> Any:
@@ -77,6 +79,32 @@ def exp(x: float) -> float:
     value = value * _of_bits((half + 1023) << 52) * _of_bits((whole - half + 1023) << 52)
     value = float("inf") if x > _LARGEST else value
     return 0.0 if x < _SMALLEST else value
+
+
+@njit(forceinline=True, error_model="numpy", fastmath=_FLAGS)
+def falling_exp(x: float) -> float:
+    """e⁻ˣ of x ≥ 0 to a relative error of 1e-15 up to 700, and that of 700, 1e-304, from there on.
+
+    It is what :func:`exp` is, in fewer instructions: no ends of the range to look after.
+    """
+    held = min(x, _ENOUGH)
+    shifted = held * _LOG2_E + _ROUND
+    k = shifted - _ROUND
+    r = (k * _LN2_HIGH - held) + k * _LN2_LOW
+    value = 2.08767569878681e-09  # 1 / 12!
+    value = value * r + 2.505210838544172e-08
+    value = value * r + 2.755731922398589e-07
+    value = value * r + 2.7557319223985893e-06
+    value = value * r + 2.48015873015873e-05
+    value = value * r + 0.0001984126984126984
+    value = value * r + 0.001388888888888889
+    value = value * r + 0.008333333333333333
+    value = value * r + 0.041666666666666664
+    value = value * r + 0.16666666666666666
+    value = value * r + 0.5
+    value = (value * r) * r + r + 1.0
+    whole = _bits_of(shifted) - _bits_of(_ROUND)
+    return value * _of_bits((1023 - whole) << 52)
 
 
 @njit(forceinline=True, error_model="numpy", fastmath=_FLAGS)
