@@ -9,7 +9,7 @@ from sklearn.svm import SVC
 
 from lalbench import compute, oracle
 from lalbench.objectives import Scorer
-from lalbench.oracle import place, stacked_svm, svm
+from lalbench.oracle import place, stacked_svm, svm, svm_refits
 from lalbench.oracle.svm_smo import solve_one
 
 
@@ -65,6 +65,8 @@ def test_scores_are_those_of_the_compiled_engine(in_torch, options, n_classes):
     np.testing.assert_array_equal(found.base_scores, expected.base_scores)
     known = np.concatenate(used)
     assert known.mean() > 0.9 or options.get("kernel") == "linear"
+    # another layout of an array would compile all kernels once more, for a minute
+    assert len(svm_refits.refit_subsets.signatures) == 1
 
 
 def test_classes_and_rows_that_it_leaves_to_the_compiled_engine(in_torch):

@@ -185,10 +185,11 @@ class _Rows:
 
     def take(self, which: IntArray, k: int) -> _Rows:
         """Some of the rows, the first k of them annotated."""
-        between = self.between[which[:k]][:, which]
+        # an index in the second axis turns the layout round, and compiles all kernels for that
+        between = self.between[which[:k]].take(which, axis=1)
         return _Rows(
             self.X[which], self.y[which], self.bounds[which], between, self.itself[which],
-            self.toward[which], self.beyond, self.moments[:, which],
+            self.toward[which], self.beyond, self.moments.take(which, axis=1),
         )  # fmt: skip
 
 
