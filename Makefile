@@ -85,7 +85,7 @@ look-ahead-figure: install ## draw which points look-ahead and entropy prefer, f
 LOOK_AHEAD = look-ahead look-ahead-limit look-ahead-reward-apart-mnist look-ahead-ablation look-ahead-reward-apart
 look-ahead-results: install ## run the studies about look-ahead and write their page (a day on two cores)
 	for study in $(LOOK_AHEAD); do snakemake --config study=studies/$$study.yaml --cores $(CORES) $(ARGS) || exit 1; done
-	python -m benchmarks.look_ahead_proof $(foreach study,$(filter-out look-ahead-ablation,$(LOOK_AHEAD)),studies/$(study).yaml) > docs/look-ahead-results.md
+	python -m benchmarks.look_ahead_proof $(foreach study,$(filter-out look-ahead-ablation,$(LOOK_AHEAD)),studies/$(study).yaml) --together look-ahead-reward-apart-mnist look-ahead-reward-apart > docs/look-ahead-results.md
 	python -m benchmarks.look_ahead_ablation studies/look-ahead-ablation.yaml >> docs/look-ahead-results.md
 	python docs/figures/look_ahead_curves.py studies/look-ahead.yaml docs/figures
 

@@ -3,11 +3,11 @@
 Run: ``python -m benchmarks.look_ahead_proof studies/look-ahead*.yaml [--results FOLDER]``. It was
 written before the studies ran, and prints Markdown: a row for every data set, setting and
 classifier, one for every setting and classifier, and the study's own table of who is first over all
-of them (added afterwards). Differences are paired by data split, in
-hundredths of the objective, areas divided by the number of steps; intervals and tests are those of
-docs/results.md, a star means a Holm-adjusted p below 0.05. The *best hand-made* strategy of a row
-is the one with the highest mean there, chosen by the same trials, which favours it over
-``look_ahead``.
+of them (added afterwards, as is ``--together``: one table for studies of one label budget).
+Differences are paired by data split, in hundredths of the objective, areas divided by the number of
+steps; intervals and tests are those of docs/results.md, a star means a Holm-adjusted p below 0.05.
+The *best hand-made* strategy of a row is the one with the highest mean there, chosen by the same
+trials, which favours it over ``look_ahead``.
 """
 
 from __future__ import annotations
@@ -45,8 +45,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("studies", nargs="+", help="study files whose trials are finished")
     parser.add_argument("--results", help="folder of results, if not the study's")
+    parser.add_argument("--together", nargs="*", default=[], help="studies of one label budget")
     given = parser.parse_args(arguments)
     print(HEAD)
+    parts = []
     for path in given.studies:
         study = with_results(load_study(path), given.results)
         analysis = Analysis.of(study, study.folder)
@@ -58,6 +60,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             print(f"{first_of_all(analysis)}\n\n### Settings, and all places\n")
         print(markdown(setting_table(analysis, cells)))
         print(f"\n{markdown(shown_cells(cells))}\n")
+        if study.study in given.together:
+            parts.append((analysis, cells))
+    if parts:
+        names = " and ".join(analysis.study.study for analysis, _ in parts)
+        print(f"## {names}, together\n\n{markdown(joint_table(parts))}\n")
 
 
 def markdown(table: pd.DataFrame) -> str:
@@ -216,9 +223,7 @@ def setting_table(analysis: Analysis, cells: pd.DataFrame) -> pd.DataFrame:
             "classifier": classifier,
             "setting": setting,
             "mean ranks": ", ".join(f"{name} {ranks[name]:.1f}" for name in order[:4]),
-            "above random": f"{_count(part, 'random', +1)} of {len(part)}",
-            "above the best hand-made": f"{_count(part, 'best', +1)} of {len(part)}",
-            "below some hand-made": f"{sum(map(bool, part['below']))} of {len(part)}",
+            **counts(part),
             "seconds per selection": f"{mine['select_per_step'].median():.2f}",
             "total labels": f"{own['label_budget'].max():.0f}",
         }
@@ -227,6 +232,40 @@ def setting_table(analysis: Analysis, cells: pd.DataFrame) -> pd.DataFrame:
             row[f"share of {limit}"] = _percent(share_of(analysis, places, limit))
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def joint_table(parts: Sequence[tuple[Analysis, pd.DataFrame]]) -> pd.DataFrame:
+    """A row per classifier and setting over the data sets of several studies.
+
+    A rank is among all strategies of a place's own study; means are of strategies in all studies.
+    """
+    cells = pd.concat([part for _, part in parts])
+    shared = set.intersection(*(set(analysis.contenders) for analysis, _ in parts))
+    rows = []
+    for (classifier, setting), part in cells.groupby(["classifier", "setting"], sort=False):
+        total = dict.fromkeys(sorted(shared), 0.0)
+        for analysis, own in parts:
+            here = own[(own["classifier"] == classifier) & (own["setting"] == setting)]
+            places = [(str(classifier), str(d), str(setting)) for d in here["dataset"]]
+            for name in total:
+                total[name] += sum(mean_rank(analysis, [place], name) for place in places)
+        order = sorted(total, key=lambda name: total[name])
+        row = {
+            "classifier": classifier,
+            "setting": setting,
+            "mean ranks": ", ".join(f"{name} {total[name] / len(part):.1f}" for name in order[:4]),
+        }
+        rows.append(row | counts(part))
+    return pd.DataFrame(rows)
+
+
+def counts(part: pd.DataFrame) -> dict[str, str]:
+    """In how many of these places ``look_ahead`` is significantly better or worse."""
+    return {
+        "above random": f"{_count(part, 'random', +1)} of {len(part)}",
+        "above the best hand-made": f"{_count(part, 'best', +1)} of {len(part)}",
+        "below some hand-made": f"{sum(map(bool, part['below']))} of {len(part)}",
+    }
 
 
 def first_of_all(analysis: Analysis) -> str:

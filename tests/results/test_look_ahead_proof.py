@@ -79,6 +79,19 @@ def test_the_page(made: Study, capsys: pytest.CaptureFixture[str]) -> None:
     assert "share of oracle_smooth" in text
 
 
+def test_several_studies_together(made: Study, capsys: pytest.CaptureFixture[str]) -> None:
+    path = str(Path(made.results) / "s.yaml")
+    proof.main([path, path, "--together", "invented"])
+    text = capsys.readouterr().out.partition("## invented and invented, together")[2]
+    every = areas(made).drop(columns="oracle_smooth")
+    for setting in ("balanced", "imbalanced"):
+        means = every.xs(setting, level="setting").groupby("dataset").mean()
+        ranks = means.rank(axis=1, ascending=False).mean().sort_values(kind="stable")
+        (line,) = (each for each in text.splitlines() if f"| {setting} " in each)
+        assert f" {ranks.index[0]} {ranks.iloc[0]:.1f}, " in line
+        assert line.count("of 4") == 3  # two data sets, twice
+
+
 def test_the_ablation_is_a_mean_over_data_sets(
     made: Study, capsys: pytest.CaptureFixture[str]
 ) -> None:
