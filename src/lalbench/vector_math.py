@@ -50,6 +50,22 @@ _of_bits: Any = intrinsic(_from_bits)
 
 
 @njit(forceinline=True, error_model="numpy", fastmath=_FLAGS)
+def _series(r: float, last: float) -> float:
+    """The Taylor series of eʳ, ``last`` what stands at its twelfth power."""
+    value = last * r + 2.505210838544172e-08  # 1 / 11!
+    value = value * r + 2.755731922398589e-07
+    value = value * r + 2.7557319223985893e-06
+    value = value * r + 2.48015873015873e-05
+    value = value * r + 0.0001984126984126984
+    value = value * r + 0.001388888888888889
+    value = value * r + 0.008333333333333333
+    value = value * r + 0.041666666666666664
+    value = value * r + 0.16666666666666666
+    value = value * r + 0.5
+    return (value * r) * r + r + 1.0
+
+
+@njit(forceinline=True, error_model="numpy", fastmath=_FLAGS)
 def exp(x: float) -> float:
     """eˣ to 2 units in the last place; 0 below -745.2, infinity above 709.78, NaN for NaN.
 
@@ -60,19 +76,7 @@ def exp(x: float) -> float:
     shifted = held * _LOG2_E + _ROUND
     k = shifted - _ROUND
     r = (held - k * _LN2_HIGH) - k * _LN2_LOW
-    value = 1.6059043836821613e-10  # 1 / 13!
-    value = value * r + 2.08767569878681e-09
-    value = value * r + 2.505210838544172e-08
-    value = value * r + 2.755731922398589e-07
-    value = value * r + 2.7557319223985893e-06
-    value = value * r + 2.48015873015873e-05
-    value = value * r + 0.0001984126984126984
-    value = value * r + 0.001388888888888889
-    value = value * r + 0.008333333333333333
-    value = value * r + 0.041666666666666664
-    value = value * r + 0.16666666666666666
-    value = value * r + 0.5
-    value = (value * r) * r + r + 1.0
+    value = _series(r, 1.6059043836821613e-10 * r + 2.08767569878681e-09)  # 1 / 13!, 1 / 12!
     # in two factors: 2ᵏ alone leaves the range of normal numbers at both ends
     whole = _bits_of(shifted) - _bits_of(_ROUND)
     half = whole >> 1
@@ -91,18 +95,7 @@ def falling_exp(x: float) -> float:
     shifted = held * _LOG2_E + _ROUND
     k = shifted - _ROUND
     r = (k * _LN2_HIGH - held) + k * _LN2_LOW
-    value = 2.08767569878681e-09  # 1 / 12!
-    value = value * r + 2.505210838544172e-08
-    value = value * r + 2.755731922398589e-07
-    value = value * r + 2.7557319223985893e-06
-    value = value * r + 2.48015873015873e-05
-    value = value * r + 0.0001984126984126984
-    value = value * r + 0.001388888888888889
-    value = value * r + 0.008333333333333333
-    value = value * r + 0.041666666666666664
-    value = value * r + 0.16666666666666666
-    value = value * r + 0.5
-    value = (value * r) * r + r + 1.0
+    value = _series(r, 2.08767569878681e-09)  # 1 / 12!
     whole = _bits_of(shifted) - _bits_of(_ROUND)
     return value * _of_bits((1023 - whole) << 52)
 
