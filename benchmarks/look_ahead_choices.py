@@ -23,16 +23,18 @@ from scipy.spatial.distance import cdist
 from tabulate import tabulate
 from threadpoolctl import threadpool_limits
 
-from lalbench import label_models, strategies, trials
+from lalbench import label_models, strategies
 from lalbench.compute import using
 from lalbench.config import DatasetSpec, Labels, Sizes
 from lalbench.errors import UserError
 from lalbench.objectives import AnyScorer, Panel
-from lalbench.problems import Problem, build_problem
+from lalbench.problems import build_problem
 from lalbench.strategies.base import FloatArray, IntArray, LearningState
 from lalbench.strategies.expectation import improvements_by_label
 from lalbench.strategies.look_ahead import seen_labels
 from lalbench.strategies.smoothing import consensus, slope_of, smooth_scorer
+from lalbench.trials.loop import Loop
+from lalbench.trials.trial import Names
 
 SETTINGS = ("balanced", "imbalanced", "imbalanced_weighted")
 KINDS = ("svm", "gaussian_process", "random_forest", "extra_trees", "logistic_regression")
@@ -82,6 +84,7 @@ class Episode:
     """One state, its candidates refitted with each label.
 
     Attributes:
+        after: acquisitions of ``look_ahead`` before this state.
         expected: (label model, sharpness, number of points) → (k,) expected improvements; points
             is 0 for the reward set.
         losses: label model → cross-validated log loss.
@@ -93,6 +96,7 @@ class Episode:
         counts: (C,) annotated points of each class.
     """
 
+    after: int
     expected: Mapping[tuple[str, float, int], FloatArray]
     losses: Mapping[str, float]
     truths: FloatArray
@@ -136,9 +140,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def episodes(
-    dataset: DatasetSpec, setting: str, classifier: str, labels: Labels, splits: int
+    dataset: DatasetSpec,
+    setting: str,
+    classifier: str,
+    labels: Labels,
+    splits: int,
+    after: Sequence[int] = (0,),
 ) -> Iterator[Episode]:
-    """The first state of each split; none where the data set is too small for the setting."""
+    """The states of each split after so many acquisitions of ``look_ahead``.
+
+    None where the data set is too small for the setting.
+    """
     for split in range(splits):
         try:
             problem = build_problem(
@@ -147,14 +159,18 @@ def episodes(
         except UserError as error:
             print(f"left out: {error}")
             return
-        found = episode(problem, classifier, np.random.default_rng(split))
-        if found.truth.std() > 0:
-            yield found
+        trial = Loop(problem, classifier, strategies.get("look_ahead"), Names())
+        for acquisitions in sorted(after):
+            found = episode(trial, acquisitions, np.random.default_rng(split))
+            if found.truth.std() > 0:
+                yield found
 
 
-def episode(problem: Problem, classifier: str, rng: np.random.Generator) -> Episode:
-    """Refits ``N_CANDIDATES`` candidates of the first state with each label."""
-    state = trials.first_state(problem, classifier, strategies.get("look_ahead"))
+def episode(trial: Loop, after: int, rng: np.random.Generator) -> Episode:
+    """Refits ``N_CANDIDATES`` candidates with each label, after so many steps of a trial."""
+    while trial.next_step <= after:
+        trial.run_step(1)
+    problem, state = trial.problem, trial.state(after + 1)
     candidates = rng.permutation(state.n_pool)[:N_CANDIDATES]
     fitted = label_models_of(state)
     q = {kind: model.probabilities(state.X_pool) for kind, model in fitted.items()}
@@ -162,8 +178,8 @@ def episode(problem: Problem, classifier: str, rng: np.random.Generator) -> Epis
         q[" + ".join(kinds)] = np.mean([q[kind] for kind in kinds], axis=0)
     q["classifier"] = state.probabilities
     if problem.source.log_densities is not None:
-        q["true"] = problem.posterior[problem.pool]
-    known = problem.y[problem.pool]
+        q["true"] = problem.posterior[trial.pool]
+    known = problem.y[trial.pool]
     rest = np.setdiff1d(np.arange(state.n_pool), candidates)
     X = np.concatenate([problem.X_test, state.X_pool[rest]])
     y = np.concatenate([problem.y_test, known[rest]])
@@ -190,6 +206,7 @@ def refitted(
         for place, key in enumerate(keys)
     }
     return Episode(
+        after=state.step - 1,
         expected=expected,
         losses=losses,
         truths=gains[np.arange(len(candidates)), labels, -len(SHARPNESS) :],

@@ -1,7 +1,9 @@
 """Whether a learned strategy chooses better than ``look_ahead`` on data it has not seen.
 
 Run: ``python -m benchmarks.look_ahead_learned [--splits 24] [--classifier svm]
-[--labels reward_apart] [--members 3]``. Episodes are those of ``benchmarks.look_ahead_choices``.
+[--labels reward_apart] [--members 3] [--after 0 5 10]``. Episodes are those of
+``benchmarks.look_ahead_choices``, with ``--after`` those of later steps of a trial, too: learners
+are trained on all of them, and judged on those of each step apart.
 Each learner sees, of every candidate, what ``look_ahead`` knows by five label models and four
 sharpnesses, the label models' and the classifier's probabilities, distances to annotated points,
 and how many points of each class are annotated; none of this depends on the number of features. Its
@@ -74,6 +76,7 @@ class Example:
 
 
 Scores = Sequence[FloatArray]
+Values = dict[str, dict[str, list[float]]]
 Learner = Callable[[Sequence[Example], Sequence[Example], bool], Scores]
 
 
@@ -83,6 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--classifier", default="logistic_regression")
     parser.add_argument("--labels", choices=("all_labels", "reward_apart"), default="all_labels")
     parser.add_argument("--members", type=int, default=3, help="networks of an ensemble")
+    parser.add_argument("--after", nargs="+", type=int, default=[0], help="acquisitions")
     parser.add_argument("--only", nargs="+", help="data sets, of two groups at least")
     given = parser.parse_args(arguments)
     warnings.simplefilter("ignore")
@@ -93,12 +97,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
             for dataset in DATASETS
             if not given.only or dataset.label in given.only
             for setting in SETTINGS
-            for one in episodes(dataset, setting, given.classifier, given.labels, given.splits)
+            for one in episodes(
+                dataset, setting, given.classifier, given.labels, given.splits, given.after
+            )
         ]
         values = judge(examples, learners(given.members))
-    print(f"{given.classifier}, {given.labels}, {len(examples)} episodes\n")
+    print(f"{given.classifier}, {given.labels}, {len(examples)} episodes")
     head = ["arm", "value", f"minus {BASE}", "worst", "where"]
-    print(tabulate(rows(values, BASE), head, disable_numparse=True))
+    for after in sorted(values):
+        print(f"\nafter {after} acquisitions\n")
+        print(tabulate(rows(values[after], BASE), head, disable_numparse=True))
 
 
 def example(one: Episode, place: str, group: str) -> Example:
@@ -136,14 +144,13 @@ def _standard(values: FloatArray) -> FloatArray:
     return found
 
 
-def judge(
-    examples: Sequence[Example], learners: Mapping[str, Learner]
-) -> dict[str, dict[str, list[float]]]:
-    """Arm → place → what its choices are worth, each learner trained on the other data sets."""
-    values: dict[str, dict[str, list[float]]] = {}
+def judge(examples: Sequence[Example], learners: Mapping[str, Learner]) -> dict[int, Values]:
+    """Acquisitions → arm → place → what choices are worth, by learners of the other data sets."""
+    values: dict[int, Values] = {}
 
     def note(arm: str, one: Example, score: FloatArray) -> None:
-        values.setdefault(arm, {}).setdefault(one.place, []).append(one.episode.worth(score))
+        arms = values.setdefault(one.episode.after, {})
+        arms.setdefault(arm, {}).setdefault(one.place, []).append(one.episode.worth(score))
 
     for group in sorted({one.group for one in examples}):
         seen = [one for one in examples if one.group != group]

@@ -40,14 +40,16 @@ from benchmarks.look_ahead_choices import (
     rows,
 )
 from benchmarks.look_ahead_learned import BASE, Example, example
-from lalbench import classifiers, strategies, trials
+from lalbench import classifiers, strategies
 from lalbench.compute import using
 from lalbench.config import DatasetSpec, Labels
 from lalbench.errors import UserError
-from lalbench.problems import Problem, build_problem
+from lalbench.problems import build_problem
 from lalbench.strategies.base import FloatArray, IntArray, LearningState
 from lalbench.strategies.look_ahead import seen_labels
 from lalbench.strategies.smoothing import consensus
+from lalbench.trials.loop import Loop
+from lalbench.trials.trial import Names
 
 ANNOTATED = 0.6
 EPISODES = 8
@@ -95,8 +97,9 @@ def lessons(dataset: DatasetSpec, setting: str, given: argparse.Namespace) -> It
         except UserError as error:
             print(f"left out: {error}")
             return
-        state = episode(problem, given.classifier, np.random.default_rng(split))
-        own = own_episodes(problem, given.classifier, given.episodes, split)
+        trial = Loop(problem, given.classifier, strategies.get("look_ahead"), Names())
+        state = episode(trial, 0, np.random.default_rng(split))
+        own = own_episodes(trial.state(1), given.episodes, split)
         if state.truth.std() > 0 and own:
             yield Lesson(
                 example(state, place, dataset.name), [example(one, place, "") for one in own]
@@ -104,9 +107,8 @@ def lessons(dataset: DatasetSpec, setting: str, given: argparse.Namespace) -> It
     print(f"done: {place}", flush=True)
 
 
-def own_episodes(problem: Problem, classifier: str, n: int, seed: int) -> list:
+def own_episodes(state: LearningState, n: int, seed: int) -> list:
     """Up to ``n``; none of those in which no label improves anything."""
-    state = trials.first_state(problem, classifier, strategies.get("look_ahead"))
     X, y = seen_labels(state)
     teacher = label_models_of(state)["svm"].probabilities(state.X_pool)
     rng = np.random.default_rng((seed, 1))

@@ -25,8 +25,12 @@ from benchmarks import (
     svm,
     trainer,
 )
+from lalbench import run_trial, strategies
+from lalbench.problems import build_problem
 from lalbench.results.records import load
 from lalbench.study import load_study
+from lalbench.trials.loop import Loop
+from lalbench.trials.trial import Names
 
 
 def table(text: str) -> list[dict[str, str]]:
@@ -137,10 +141,28 @@ def test_learned_look_ahead(capsys, monkeypatch):
     monkeypatch.setattr(look_ahead_choices, "N_CANDIDATES", 20)
     monkeypatch.setattr(look_ahead_learned, "CANDIDATES", 10)
     monkeypatch.setattr(look_ahead_learned, "EPOCHS", 1)
-    look_ahead_learned.main(["--splits", "2", "--only", "heart", "banana", "--members", "1"])
-    rows = {row["arm"]: row for row in table(capsys.readouterr().out)}
-    assert {look_ahead_learned.BASE, "set model", "ridge regression, without refits"} < set(rows)
-    assert not rows[look_ahead_learned.BASE][f"minus {look_ahead_learned.BASE}"]
+    given = ["--splits", "2", "--only", "heart", "banana", "--members", "1", "--after", "0", "1"]
+    look_ahead_learned.main(given)
+    _, first, later = capsys.readouterr().out.split("\nafter ")
+    assert first.startswith("0 ")
+    assert later.startswith("1 ")
+    for shown in first, later:
+        rows = {row["arm"]: row for row in table(shown)}
+        arms = {look_ahead_learned.BASE, "set model", "ridge regression, without refits"}
+        assert arms < set(rows)
+        assert not rows[look_ahead_learned.BASE][f"minus {look_ahead_learned.BASE}"]
+
+
+def test_states_of_later_steps_are_those_of_a_trial():
+    (spec,) = (one for one in look_ahead_choices.DATASETS if one.name == "heart")
+    problem = build_problem(spec, "balanced", data_seed=3000, seed=0, labels="all_labels")
+    strategy = strategies.get("look_ahead")
+    trial = Loop(problem, "logistic_regression", strategy, Names())
+    one = look_ahead_choices.episode(trial, 2, np.random.default_rng(0))
+    record = run_trial(problem, classifier="logistic_regression", strategy="look_ahead", steps=2)
+    assert one.after == 2
+    assert one.counts.tolist() == list(record["class_counts"].iloc[-1])
+    assert len(one.p) == min(look_ahead_choices.N_CANDIDATES, record["n_pool"].iloc[-1])
 
 
 def test_own_episodes(capsys, monkeypatch):
