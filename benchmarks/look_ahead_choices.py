@@ -76,7 +76,7 @@ DATASETS = (
     _small("german", 50),
     DatasetSpec(name="heart", sizes=Sizes(test=30, reward=30, annotated=30)),
 )
-"""Development data: none of it is in the proof (studies/look-ahead.yaml)."""
+"""Development data: no row of it is in the proof, whose waveforms follow the same law."""
 
 
 @dataclass(frozen=True)

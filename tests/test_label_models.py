@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import numpy as np
@@ -154,6 +155,7 @@ def test_few_members_of_a_class_do_no_harm(counts: list[int], combine: str, seed
     else:
         np.testing.assert_allclose(q[0], (np.array(counts) + 1) / (len(y) + len(counts)))
         assert all(math.isnan(loss) for loss in model.losses.values())
+        assert "NaN" not in json.dumps(model.details)
 
 
 def test_a_classifier_by_import_path_and_what_is_unknown() -> None:

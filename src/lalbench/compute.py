@@ -1,8 +1,8 @@
 """Where and with how much to compute: device, memory, processes, threads and the table cache.
 
-None of it changes a result (a GPU rounds differently, docs/performance.md), so it is ambient like
-scikit-learn's configuration: a stage enters :func:`using` with what the study says, and whatever
-computes asks :func:`current`.
+None of it changes more of a result than rounding (a GPU rounds differently, and so do networks with
+another number of threads, docs/networks.md), so it is ambient like scikit-learn's configuration: a
+stage enters :func:`using` with what the study says, and whatever computes asks :func:`current`.
 """
 
 from __future__ import annotations

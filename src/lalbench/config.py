@@ -278,7 +278,11 @@ class Blocks(_Model):
 
 
 class ComputeSpec(_Model):
-    """Where and with how much to compute; never changes a result, and reruns nothing."""
+    """Where and with how much to compute.
+
+    Memory, processes and cache change no result. Another device or number of threads rounds
+    networks differently, and their jobs run again; all others run on as they were.
+    """
 
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="auto: CUDA where there is a device, else the CPU."

@@ -119,9 +119,13 @@ class LabelModel:
 
     @property
     def details(self) -> dict[str, Any]:
-        """For records: shares above 0 and losses."""
+        """For records: shares above 0 and losses, None where no row could be held out."""
         shares = {name: round(share, 6) for name, share in self.shares.items() if share > 0}
-        losses = {name: round(loss, 6) for name, loss in self.losses.items()}
+        # JSON has no NaN
+        losses = {
+            name: round(loss, 6) if np.isfinite(loss) else None
+            for name, loss in self.losses.items()
+        }
         return {"label_model": shares, "label_model_log_loss": losses}
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 import pytest
-from scipy.special import expit
+from scipy.special import expit, softmax
 from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
@@ -34,20 +35,19 @@ def problem(n_classes: int, seed: int = 0, n: int = 40, d: int = 4):
 
 
 def probabilities(classifier: Any, points: np.ndarray, n_classes: int, slope: float) -> np.ndarray:
-    """By the definition, class by class."""
+    """By the definition: log-odds that fit those of all pairs by least squares."""
     if hasattr(classifier, "predict_proba"):
         return classifier.predict_proba(points)
     if n_classes == 2:
         second = expit(slope * classifier.decision_function(points))
         return np.column_stack([1 - second, second])
     classifier.decision_function_shape = "ovo"
-    values, found, k = classifier.decision_function(points), np.zeros((len(points), n_classes)), 0
-    for a in range(n_classes):
-        for b in range(a + 1, n_classes):
-            found[:, a] += expit(slope * values[:, k])
-            found[:, b] += 1 - expit(slope * values[:, k])
-            k += 1
-    return found / k
+    pairs = np.array(list(combinations(range(n_classes), 2)))
+    differences = np.zeros((len(pairs), n_classes))
+    differences[np.arange(len(pairs)), pairs[:, 0]] = 1
+    differences[np.arange(len(pairs)), pairs[:, 1]] = -1
+    odds = slope * classifier.decision_function(points)
+    return softmax(np.linalg.lstsq(differences, odds.T)[0].T, axis=1)
 
 
 def by_hand(classifier, X, y, mask, points, v, class_weights, slope, weights):
@@ -164,3 +164,28 @@ def test_tables_tell_sharpness_slope_and_panels_apart(tmp_path: Any) -> None:
             again = oracle.refit_scores(classifier, X, y, mask[None], scorer)
             np.testing.assert_array_equal(first.scores, again.scores)
     assert len(list(tmp_path.rglob("*.npz"))) == len(given)
+
+
+def hits(y: np.ndarray, predictions: np.ndarray, weights: np.ndarray) -> float:
+    return float(np.mean(y == predictions))
+
+
+def expected_hits(v: np.ndarray, p: np.ndarray, weights: np.ndarray) -> float:
+    return float((v * p).sum(1).mean())
+
+
+def half_of_them(v: np.ndarray, p: np.ndarray, weights: np.ndarray) -> float:
+    return expected_hits(v, p, weights) / 2
+
+
+def test_another_companion_of_a_function_is_another_table(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    X, y, mask, points, v, w = problem(2)
+    found = []
+    with compute.using(cache=tmp_path):
+        for companion in (expected_hits, half_of_them):
+            monkeypatch.setattr(hits, "smooth", companion, raising=False)
+            scorer = SmoothScorer(points, v, w, hits)
+            found.append(oracle.refit_scores(EXACT_LOGISTIC, X, y, mask[None], scorer))
+    np.testing.assert_allclose(found[1].base_scores, found[0].base_scores / 2, rtol=1e-12)

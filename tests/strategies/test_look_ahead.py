@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.special import expit
+from scipy.special import expit, softmax
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC
 
-from lalbench import classifiers, label_models, strategies
+from lalbench import classifiers, label_models, objectives, strategies
 from lalbench.classifiers.margins import fit_slope
 from lalbench.errors import UserError
 from lalbench.objectives import Scorer
@@ -59,13 +59,12 @@ def probabilities(fitted: Any, X: np.ndarray, slope: float) -> np.ndarray:
         return np.column_stack([1 - second, second])
     fitted.decision_function_shape = "ovo"
     values, n_classes, k = fitted.decision_function(X), len(fitted.classes_), 0
-    found = np.zeros((len(X), n_classes))
+    margins = np.zeros((len(X), n_classes, n_classes))
     for a in range(n_classes):
         for b in range(a + 1, n_classes):
-            found[:, a] += expit(slope * values[:, k])
-            found[:, b] += expit(-slope * values[:, k])
+            margins[:, a, b], margins[:, b, a] = values[:, k], -values[:, k]
             k += 1
-    return found / k
+    return softmax(slope * margins.mean(2), axis=1)
 
 
 def value(state, classifier, rows, labels, weights, X, v, slope, sharpness):
@@ -167,10 +166,11 @@ def test_true_labels_on_the_reward_set_rank_as_the_oracle_does(
     np.testing.assert_allclose(found.scores, oracle.scores, atol=1e-9)
     assert found.indices.tolist() == oracle.indices.tolist()
     hard = strategies.get("posterior_limit", points="reward", sharpness="hard")
-    if name == "logistic":  # ties of votes are broken otherwise by SVC
-        plain = strategies.get("reward_oracle").select(state, 1, rng())
-        scores = hard.select(state, 1, rng()).scores
-        np.testing.assert_allclose(scores, plain.scores, atol=1e-9)
+    # SVC breaks ties of votes otherwise than the most probable class
+    engine = "auto" if name == "logistic" else "reference"
+    plain = strategies.get("reward_oracle", engine=engine).select(state, 1, rng())
+    scores = hard.select(state, 1, rng()).scores
+    np.testing.assert_allclose(scores, plain.scores, atol=1e-9)
 
 
 @pytest.mark.parametrize("name", ["logistic", "svm"])
@@ -227,14 +227,38 @@ def test_a_single_label_model_needs_no_list(make_state: Make) -> None:
         np.testing.assert_array_equal(found[0].indices, other.indices)
 
 
-def test_own_probabilities_as_label_model(make_state: Make) -> None:
-    state = with_classifier(make_state(n_pool=12, weighted=False), exact("logistic"))
+@pytest.mark.parametrize("name", ["logistic", "svm"])
+def test_own_probabilities_as_label_model(make_state: Make, name: str) -> None:
+    """Those that the objective reads too: of an SVM the sigmoid with the slope of the record."""
+    state = with_classifier(make_state(n_pool=12, weighted=False), exact(name))
     own = strategies.get("look_ahead", label_model=["classifier"], sharpness=1.0)
+    assert Need.REWARD_IF_ANY not in own.needs
     found = own.select(state, 1, rng())
-    q = state.classifier.predict_proba(state.X_pool)
-    expected = by_hand(state, exact("logistic"), q, state.X_pool, q, 1.0)
+    slope = 1.0
+    if name == "svm":
+        slope = fit_slope(exact(name), state.X_annotated, state.y_annotated)
+        assert abs(slope - 1) > 0.1
+    q = probabilities(state.classifier, state.X_pool, slope)
+    expected = by_hand(state, exact(name), q, state.X_pool, q, slope)
     np.testing.assert_allclose(found.scores, expected, atol=1e-6)
     assert "label_model" not in found.details
+
+
+def test_a_label_that_cannot_be_is_no_row_of_a_batch(make_state: Make) -> None:
+    """No label of class 2 is known, and the classifier itself gives it no probability at all."""
+    state = make_state(n_pool=9, n_annotated=24, n_classes=3, weighted=False)
+    known = state.y_annotated < 2
+    state = replace(
+        state,
+        X_annotated=state.X_annotated[known],
+        y_annotated=state.y_annotated[known],
+        annotated_ids=state.annotated_ids[known],
+    )
+    state = with_classifier(state, SVC(class_weight="balanced", tol=1e-10))
+    own = strategies.get("look_ahead", label_model=["classifier"], sharpness=1.0)
+    found = own.select(state, 2, rng())
+    assert len(set(found.indices)) == 2
+    assert found.details["expected_labels"][0][2] == 0
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
@@ -247,7 +271,7 @@ def test_expected_error_reduction_is_a_loop_over_refits(
     weights, slope = state.fit_weights, 1.0
     if name == "svm":
         slope = fit_slope(exact(name), state.X_annotated, state.y_annotated, weights)
-    q, expected = state.probabilities, np.zeros(9)
+    q, expected = probabilities(state.classifier, state.X_pool, slope), np.zeros(9)
 
     def error(X: np.ndarray, y: np.ndarray) -> float:
         fitted = classifiers.fit(exact(name), X, y, weights)
@@ -295,9 +319,9 @@ def test_some_candidates_are_looked_at(make_state: Make) -> None:
         looked = np.isfinite(some.scores)
         assert looked.sum() == 9
         np.testing.assert_allclose(some.scores[looked], every.scores[looked], atol=1e-12)
-    assert (
-        len(set(strategies.get("look_ahead", n_candidates=2).select(state, 7, rng()).indices)) == 7
-    )
+    batch = strategies.get("look_ahead", n_candidates=2).select(state, 7, rng())
+    assert set(batch.indices) == set(np.flatnonzero(np.isfinite(batch.scores)))
+    assert len(set(batch.indices)) == 7
 
 
 def test_the_shortlist_is_what_both_models_doubt(make_state: Make) -> None:
@@ -319,6 +343,14 @@ def test_the_consensus_is_the_mean_of_what_every_sharpness_says(make_state: Make
     found = strategies.get("look_ahead").select(state, 1, rng())
     np.testing.assert_allclose(found.scores, expected, atol=1e-9)
     assert found.indices.tolist() == [int(expected.argmax())]
+
+
+def test_an_objective_that_is_smooth_itself_needs_no_consensus(make_state: Make) -> None:
+    state = with_classifier(make_state(n_pool=25, weighted=False), exact("logistic"))
+    state = replace(state, objective=objectives.get("log_loss"))
+    found = strategies.get("look_ahead").select(state, 1, rng())
+    alone = strategies.get("look_ahead", sharpness=1.0).select(state, 1, rng())
+    np.testing.assert_array_equal(found.scores, alone.scores)
 
 
 def test_an_objective_that_does_not_move_says_nothing() -> None:

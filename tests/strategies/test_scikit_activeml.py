@@ -199,7 +199,7 @@ def test_options(make_state: Callable[..., LearningState]) -> None:
 
 def test_missing_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "skactiveml", None)
-    with pytest.raises(UserError, match=r"install the extra: pip install 'lalbench\[act"):
+    with pytest.raises(UserError, match="make install EXTRA=activeml"):
         strategies.get("skactiveml.pool:CoreSet")
     with pytest.raises(UserError, match="not installed"):
         require_scikit_activeml("skactiveml.pool:CoreSet")

@@ -142,6 +142,22 @@ def test_oracle_on_the_test_set_never_loses_a_step_to_another_first_choice(
     assert oracle["labels_asked"].iloc[1] == len(problem.pool)
 
 
+@pytest.mark.parametrize(
+    ("strategy", "engine"),
+    [
+        ("random", ""),
+        ("expected_error_reduction", "logistic"),
+        ({"name": "reward_oracle", "options": {"engine": "reference"}}, "reference"),
+    ],
+)
+def test_the_engine_is_recorded(problem: Problem, strategy: Any, engine: str) -> None:
+    from lalbench.config import StrategySpec
+
+    given = strategy if isinstance(strategy, str) else StrategySpec(**strategy)
+    found = lalbench.run_trial(problem, classifier="logistic_regression", strategy=given, steps=1)
+    assert found["engine"].tolist() == [engine, engine]
+
+
 def test_the_objective_of_the_study_is_what_is_recorded(problem: Problem) -> None:
     from lalbench.config import ObjectiveSpec
 

@@ -32,6 +32,11 @@ class Objective(ABC):
     def needs(self) -> Needs:
         """What it scores."""
 
+    @property
+    def is_smooth(self) -> bool:
+        """Whether it changes with every probability itself, as log loss does."""
+        return False
+
     def check(self, labels: Labels, weights: FloatArray) -> None:  # noqa: B027  (most need none)
         """Raises :class:`UserError` where the objective is undefined for labels and weights."""
 
@@ -243,6 +248,11 @@ class LogLoss(Objective):
         """Class probabilities."""
         return "probabilities"
 
+    @property
+    def is_smooth(self) -> bool:
+        """It is."""
+        return True
+
     def check(self, labels: Labels, weights: FloatArray) -> None:
         """The classes that occur must carry weight."""
         _check_total_weight("log_loss", labels, weights)
@@ -289,6 +299,11 @@ class UserFunction(Objective):
         """What the function reads."""
         found: Needs = getattr(self.function, "needs", "predictions")
         return found
+
+    @property
+    def is_smooth(self) -> bool:
+        """Functions of probabilities count as smooth."""
+        return self.needs == "probabilities"
 
     def evaluate(self, labels: Labels, values: NDArray[Any], weights: FloatArray) -> FloatArray:
         """(m,) float64 scores, one call of the function each."""

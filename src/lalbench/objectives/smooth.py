@@ -51,8 +51,8 @@ class SmoothScorer:
         objective: as for :class:`~lalbench.objectives.Scorer`.
         sharpness: T > 0, or infinity.
         slope: of the sigmoid that turns the margins of a classifier without probabilities, such as
-            ``SVC``, into probabilities: σ(slope · margin), for several classes the mean of those
-            against each other class.
+            ``SVC``, into probabilities: σ(slope · margin), for several classes the softmax of
+            slope · mean margin (:func:`lalbench.classifiers.margins.soft_probabilities`).
 
     Attributes:
         X: (n, d) float64.
@@ -102,7 +102,9 @@ class SmoothScorer:
     @property
     def description(self) -> list[Any]:
         """What the score depends on, beside :attr:`arrays`."""
-        return ["smooth", self.objective, self.sharpness, self.slope]
+        # a user's function may get another one under the same name
+        companion = getattr(getattr(self.objective, "function", None), "smooth", None)
+        return ["smooth", self.objective, companion, self.sharpness, self.slope]
 
     @property
     def arrays(self) -> tuple[Any, ...]:

@@ -265,12 +265,12 @@ class _Engine:
         score = self.scorer.score_decisions if self.scorer.n_classes == 2 else self.scorer.score
         return score(own), score(found)
 
-    def _score_soft(self, shares: FloatArray, predictions: LabelArray) -> FloatArray:
+    def _score_soft(self, soft: FloatArray, predictions: LabelArray) -> FloatArray:
         """Scores of (t, K, m) probabilities, or (t, 1, m) log-odds, and (t, m) predictions."""
         if self.scorer.n_classes == 2:
-            odds = shares[:, 0]  # of class 0; a tie is for class 1, as the vote is
+            odds = soft[:, 0]  # of class 0; a tie is for class 1, as the vote is
             return np.asarray(self.scorer.score_decisions(np.where(odds == 0, _TIE, -odds)))
-        values = np.swapaxes(shares, 1, 2)
+        values = np.swapaxes(soft, 1, 2)
         found = (
             self.scorer.score(values, predictions)
             if isinstance(self.scorer, Panel)

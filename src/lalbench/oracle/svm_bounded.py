@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from lalbench.jit import jit
 from lalbench.oracle.svm_certificate import SINGLE, reach_of, smallest
-from lalbench.oracle.svm_decisions import Ballots, add_shares, add_votes, is_sure
+from lalbench.oracle.svm_decisions import Ballots, add_odds, add_votes, is_sure
 from lalbench.oracle.svm_nodes import (
     kernels_at,
     kernels_of,
@@ -81,7 +81,7 @@ def vote_bounded(
             if is_sure(smallest(values, a, p + 1), 2.0 * wrong, slope):
                 done[which[a]] = True
                 add_votes(values, a, p + 1, first, second, jobs[which[a]])
-                add_shares(values, a, p + 1, slope, more, less, jobs[which[a]])
+                add_odds(values, a, p + 1, slope, more, less, jobs[which[a]])
     return done
 
 

@@ -1,13 +1,11 @@
 """Compiled: decisions of machines of one pair of classes, and their votes.
 
-A vote is for the class on whose side the decision lies. Where probabilities are wanted a machine
-has shares as well: σ(slope · decision) for the first class, the rest for the second. The only
-machine of two classes has log-odds, slope · decision, in their place.
+A vote is for the class on whose side the decision lies. Where probabilities are wanted, log-odds
+are added up as well: slope · decision for the first class, its negative for the second, if there
+are more than two.
 """
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +17,11 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 Options = tuple[int, float, int]
 Ballots = tuple[NDArray[np.int16], NDArray[np.int16], FloatArray, FloatArray, float]
-"""(c + 1, m) votes for the first and for the second class; (c + 1, m) shares of both, (0, 0) for a
-slope of 0, or log-odds of the first and (0, m) for two classes; the slope."""
+"""(c + 1, m) votes for the first and for the second class; (c + 1, m) sums of log-odds of both,
+(0, 0) for a slope of 0, of two classes those of the first and (0, m); the slope."""
 
 _WRONG = 4e-4
-"""Of log-odds: shares are then wrong by less than 1e-4, a bound that is far above what they are."""
+"""Of log-odds: probabilities are then wrong by less than 2e-4, far more than they really are."""
 
 
 @jit({"contract"})
@@ -77,7 +75,7 @@ def add_votes(
 
 
 @jit(borrows=True)
-def add_shares(
+def add_odds(
     decisions: FloatArray,
     a: int,
     begin: int,
@@ -86,21 +84,18 @@ def add_shares(
     second: FloatArray,
     line: int,
 ) -> None:
-    """Shares or log-odds of a machine; nothing is done for a slope of 0."""
-    if slope > 0.0 and len(second) == 0:
+    """Log-odds of a machine; nothing is done for a slope of 0."""
+    if slope > 0.0:
         for j in range(first.shape[1]):
             first[line, j] += slope * decisions[a, begin + j]
-    elif slope > 0.0:
+    if slope > 0.0 and len(second) > 0:
         for j in range(first.shape[1]):
-            odds = slope * decisions[a, begin + j]
-            # 1 - p would lose the digits of a small p
-            first[line, j] += 1.0 / (1.0 + math.exp(-odds))
-            second[line, j] += 1.0 / (1.0 + math.exp(odds))
+            second[line, j] -= slope * decisions[a, begin + j]
 
 
 @jit()
 def is_sure(smallest: float, doubt: float, slope: float) -> bool:
-    """Whether decisions that may be wrong by ``doubt`` are good enough for votes and shares."""
+    """Whether decisions that may be wrong by ``doubt`` are good enough for votes and log-odds."""
     return smallest > doubt and slope * doubt < _WRONG
 
 

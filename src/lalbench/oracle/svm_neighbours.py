@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from lalbench.jit import jit
 from lalbench.oracle.svm_certificate import doubts_of, reach_of, smallest
-from lalbench.oracle.svm_decisions import Ballots, add_shares, add_votes, is_sure
+from lalbench.oracle.svm_decisions import Ballots, add_odds, add_votes, is_sure
 from lalbench.oracle.svm_lanes import kernel_values
 from lalbench.oracle.svm_nodes import (
     add_line,
@@ -78,7 +78,7 @@ def vote_near(
             done[which[a]] = is_sure(smallest(values, a, p + 1), doubts[a], slope)
             if done[which[a]]:
                 add_votes(values, a, p + 1, first, second, jobs[which[a]])
-                add_shares(values, a, p + 1, slope, more, less, jobs[which[a]])
+                add_odds(values, a, p + 1, slope, more, less, jobs[which[a]])
     return done
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from lalbench.jit import jit
 from lalbench.oracle.svm_bounded import vote_bounded
-from lalbench.oracle.svm_decisions import Ballots, add_shares, add_votes, decide
+from lalbench.oracle.svm_decisions import Ballots, add_odds, add_votes, decide
 from lalbench.oracle.svm_lanes import MAX_STEPS, kernel_lanes, kernel_values, solve_lanes
 from lalbench.oracle.svm_neighbours import vote_near
 from lalbench.oracle.svm_smo import solve_one, states_near
@@ -44,7 +44,7 @@ def vote_pair(
         nodes: (J,) of γ, from :func:`lalbench.oracle.svm_nodes.nodes_of`.
         errors: (t,) likewise.
         complete: both classes are in the subset.
-        ballots: votes and shares of both classes, added to.
+        ballots: votes and log-odds of both classes, added to.
         jobs: (t,) lines of the jobs in the votes.
 
     Returns:
@@ -73,7 +73,7 @@ def vote_pair(
         which = np.append(inside, place[job : job + 1])[: p + (place[job] >= 0)]
         decide(options, toward, which, beta[job], bias[job], gammas[job], own, decisions[0])
         add_votes(decisions, 0, 0, first, second, jobs[job])
-        add_shares(decisions, 0, 0, slope, more, less, jobs[job])
+        add_odds(decisions, 0, 0, slope, more, less, jobs[job])
     return failed
 
 

@@ -9,6 +9,8 @@ LIBSVM.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -77,16 +79,14 @@ def refit_subsets(
         else:
             gammas = np.full(len(outside) + 1, gamma)
         rows = inside[bounds[inside] > 0.0]
-        votes, shares, failed = _refit(
+        votes, odds, failed = _refit(
             options, kernels, y, bounds, gammas, rows, outside, n_classes, slope
         )
         predictions = most_votes(votes)
         if soft:
-            if n_classes > 2:
-                normalise(shares)
             for label in range(planes):
-                own_soft[subset, label] = shares[label, -1]
-                found_soft[done : done + len(outside), label] = shares[label, :-1]
+                own_soft[subset, label] = odds[label, -1]
+                found_soft[done : done + len(outside), label] = odds[label, :-1]
         own[subset] = predictions[-1]
         found[done : done + len(outside)] = predictions[:-1]
         done += len(outside)
@@ -108,8 +108,8 @@ def _refit(
 ) -> tuple[NDArray[np.int16], FloatArray, int]:
     """(K, c + 1, m) votes with each of c rows added, last those of the subset of ``rows``.
 
-    And their shares, (K, 0, 0) for a slope of 0, or (1, c + 1, m) log-odds of class 0 of two, and
-    the number of machines that were not solved. All bounds of ``rows`` are positive.
+    And their probabilities, (K, 0, 0) for a slope of 0, or (1, c + 1, m) log-odds of class 0 of
+    two, and the number of machines that were not solved. All bounds of ``rows`` are positive.
     """
     between, itself, toward, beyond = kernels
     counts = np.zeros(n_classes, np.int64)
@@ -119,10 +119,10 @@ def _refit(
     labels, places = np.append(y[added], 0), np.append(added, -1)
     votes = np.zeros((n_classes, len(gammas), toward.shape[1]), np.int16)
     soft, planes = 1 if slope > 0.0 else 0, 1 if n_classes == 2 else n_classes
-    shares = np.zeros((planes, soft * len(gammas), soft * toward.shape[1]))
+    odds = np.zeros((planes, soft * len(gammas), soft * toward.shape[1]))
     alone = np.flatnonzero(counts == len(rows))
     if len(alone):
-        _count_certain(alone, joins, labels, votes, shares, soft)
+        _count_certain(alone, joins, labels, votes, odds)
     n_failed = 0
     for window in windows_of(gammas):
         part = gammas[window]
@@ -143,12 +143,17 @@ def _refit(
                     np.append(np.where(own[chosen], places[window[chosen]], -1), -1),
                     np.append(part[chosen], (part.min() + part.max()) / 2), toward, beyond,
                 )  # fmt: skip
-                less = shares[second] if planes > 1 else shares[0][:0]
-                ballots = (votes[first], votes[second], shares[first], less, slope)
+                less = odds[second] if planes > 1 else odds[0][:0]
+                ballots = (votes[first], votes[second], odds[first], less, slope)
                 n_failed += vote_pair(
                     problem, nodes, errors[chosen], complete, ballots, window[chosen]
                 )
-    return votes, shares, n_failed
+    if planes > 1:
+        seen = np.zeros((n_classes, len(gammas)), np.bool_)
+        for label in range(n_classes):
+            seen[label] = (counts[label] > 0) | (joins & (labels == label))
+        _to_probabilities(odds, seen)
+    return votes, odds, n_failed
 
 
 @jit()
@@ -157,31 +162,36 @@ def _count_certain(
     joins: BoolArray,
     labels: IntArray,
     votes: NDArray[np.int16],
-    shares: FloatArray,
-    soft: int,
+    odds: FloatArray,
 ) -> None:
-    """Votes and shares where all rows are of one class, but for candidates of another."""
+    """Votes, and log-odds of two classes, where all rows are of one, but for some candidates."""
     for label in alone:
         for c in range(len(joins)):
             certain = not joins[c] or labels[c] == label
             votes[label, c] = 1 if certain else 0
-            if soft and len(shares) > 1:
-                shares[label, c] = votes[label, c]
-            elif soft and certain:
-                shares[0, c] = CERTAIN if label == 0 else -CERTAIN
+            if certain and len(odds) == 1 and odds.shape[1] > 0:
+                odds[0, c] = CERTAIN if label == 0 else -CERTAIN
 
 
 @jit()
-def normalise(shares: FloatArray) -> None:
-    """Divides (K, t, m) shares by their sum over the classes."""
-    n_classes, t, m = shares.shape
+def _to_probabilities(odds: FloatArray, seen: BoolArray) -> None:
+    """Softmax over the (K, t) classes seen of their (K, t, m) mean log-odds, in place."""
+    n_classes, t, m = odds.shape
     for c in range(t):
+        n_seen = np.sum(seen[:, c])
         for j in range(m):
-            total = 0.0
+            largest, total = -np.inf, 0.0
             for label in range(n_classes):
-                total += shares[label, c, j]
+                if seen[label, c]:
+                    largest = max(largest, odds[label, c, j])
             for label in range(n_classes):
-                shares[label, c, j] /= total
+                if seen[label, c]:
+                    odds[label, c, j] = math.exp((odds[label, c, j] - largest) / n_seen)
+                else:
+                    odds[label, c, j] = 0.0
+                total += odds[label, c, j]
+            for label in range(n_classes):
+                odds[label, c, j] /= total
 
 
 @jit()

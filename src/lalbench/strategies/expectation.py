@@ -106,15 +106,19 @@ def improvements_by_label(
     from lalbench import oracle
 
     C = state.n_classes
-    labels, known = np.tile(np.arange(C), len(candidates)), np.tile(np.arange(C), len(chosen))
+    labels = np.tile(np.arange(C), len(candidates))
+    # a label that cannot be is no row: a classifier would count its class
+    places, known = np.nonzero(q[chosen])
     weights = None
     if len(chosen) or state.fit_weights is not None:
         by_class = np.ones(C) if state.fit_weights is None else state.fit_weights
         annotated = by_class[state.y_annotated]
-        weights = np.concatenate([annotated, by_class[known] * q[chosen].ravel(), by_class[labels]])
+        weights = np.concatenate(
+            [annotated, by_class[known] * q[chosen][places, known], by_class[labels]]
+        )
     found = oracle.improvements(
         given(state.new_classifier, "new_classifier", "a refit")(),
-        np.concatenate([state.X_annotated, np.repeat(state.X_pool[chosen], C, axis=0)]),
+        np.concatenate([state.X_annotated, state.X_pool[chosen[places]]]),
         np.concatenate([state.y_annotated, known]),
         np.repeat(state.X_pool[candidates], C, axis=0),
         labels,
@@ -135,8 +139,10 @@ class ExpectedImprovement(Options):
             pool with the expected ones, or both (the mean of the two).
         n_points: size of the sample of the pool.
         sharpness: of the smooth objective; ``hard``: the objective itself on soft labels;
-            ``consensus``: the mean of the standardised improvements by 1, 3, 10 and ``hard``.
-        n_candidates: the largest number of pool points to look at; None: all.
+            ``consensus``: the mean of the standardised improvements by 1, 3, 10 and ``hard``,
+            1 alone for an objective that is smooth itself.
+        n_candidates: the largest number of pool points to look at, those of the batch at least;
+            None: all.
         shortlist: which ones: those with the largest entropy of the mean of the classifier's
             probabilities and the expected labels (``uncertain``), or ``random`` ones.
         engine: what computes the refits (docs/oracle.md).
@@ -164,11 +170,14 @@ class ExpectedImprovement(Options):
             asks.add(Need.PROBABILITIES)
         return frozenset(asks)
 
-    @property
-    def ladder(self) -> tuple[float, ...]:
-        """Every sharpness that is looked at, in ascending order."""
+    def _ladder(self, state: LearningState) -> tuple[float, ...]:
+        """Every sharpness that is looked at, in ascending order.
+
+        Of an objective that is smooth itself a sharper one would be another objective.
+        """
         if self.sharpness == "consensus":
-            return LADDER
+            objective = given(state.objective, "objective", "a smooth objective")
+            return (1.0,) if objective.is_smooth else LADDER
         return (np.inf if self.sharpness == "hard" else float(self.sharpness),)
 
     def select(self, state: LearningState, budget: int, rng: Generator) -> Selection:
@@ -185,26 +194,26 @@ class ExpectedImprovement(Options):
             return Selection(_NONE, np.empty(0))
         check_batch(state.classifier, min(budget, state.n_pool))
         ranking = Ranking.draw(self.ties, state.pool_ids, rng)
-        candidates = first_of(state.pool_ids, self.n_candidates or state.n_pool, rng)
+        wanted = state.n_pool if self.n_candidates is None else max(self.n_candidates, budget)
+        candidates = first_of(state.pool_ids, wanted, rng)
         # the sample of evaluation points and that of candidates are drawn apart
         sample = first_of(state.pool_ids, self.n_points, rng)
         q, details = self._expected_labels(state, rng)
         if self.shortlist == "uncertain" and len(candidates) < state.n_pool:
             candidates = np.sort(ranking.top(_doubt(state, q), len(candidates)))
-        scorer = self._scorer(state, q, sample)
+        ladder = self._ladder(state)
+        scorer = self._scorer(state, q, sample, ladder)
         chosen: list[int] = []
         scores = first = np.full(state.n_pool, -np.inf)
         for pick in range(min(budget, state.n_pool)):
             left = np.setdiff1d(candidates, chosen)
-            if not len(left):  # a batch larger than the sub-sample
-                left = np.setdiff1d(np.arange(state.n_pool), chosen)
             scores = np.full(state.n_pool, -np.inf)
             gains = expected_improvements(
                 state, q, scorer, left, np.asarray(chosen, np.int64), engine=self.engine
             )
             # the panel goes through the kinds of points for each sharpness
-            by_sharpness = gains.reshape(len(left), len(self.ladder), -1).mean(axis=2)
-            alone = len(self.ladder) == 1
+            by_sharpness = gains.reshape(len(left), len(ladder), -1).mean(axis=2)
+            alone = len(ladder) == 1
             scores[left] = by_sharpness[:, 0] if alone else consensus(by_sharpness)
             first = scores if pick == 0 else first
             chosen.append(ranking.best(scores))
@@ -217,7 +226,9 @@ class ExpectedImprovement(Options):
         """(n_pool, C) probabilities of the labels, and what is to be recorded of them."""
         raise NotImplementedError
 
-    def _scorer(self, state: LearningState, q: FloatArray, sample: IntArray) -> Panel:
+    def _scorer(
+        self, state: LearningState, q: FloatArray, sample: IntArray, ladder: tuple[float, ...]
+    ) -> Panel:
         """One entry per kind of evaluation points, for each sharpness in turn."""
         parts: list[tuple[FloatArray, FloatArray | IntArray]] = []
         if self.points != "pool":
@@ -229,7 +240,7 @@ class ExpectedImprovement(Options):
         return Panel(
             [
                 smooth_scorer(state, X, v, sharpness=sharpness, slope=slope)
-                for sharpness in self.ladder
+                for sharpness in ladder
                 for X, v in parts
             ]
         )

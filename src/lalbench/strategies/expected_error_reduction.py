@@ -12,7 +12,7 @@ from lalbench.objectives import ExpectedErrorScorer
 from lalbench.strategies.base import LearningState, Need, Selection
 from lalbench.strategies.expectation import Count, expected_improvements, first_of
 from lalbench.strategies.options import Options
-from lalbench.strategies.smoothing import slope_of
+from lalbench.strategies.smoothing import own_probabilities, slope_of
 from lalbench.strategies.ties import Ranking, Ties
 
 
@@ -72,6 +72,6 @@ class ExpectedErrorReduction(Options):
         )
         scores = np.full(state.n_pool, -np.inf)
         scores[candidates] = expected_improvements(
-            state, state.probabilities, scorer, candidates, engine=self.engine
+            state, own_probabilities(state), scorer, candidates, engine=self.engine
         )
         return Selection(ranking.top(scores, budget), scores)

@@ -19,6 +19,7 @@ from lalbench.errors import UserError
 from lalbench.label_models import Combine, fit_label_model
 from lalbench.strategies.base import FloatArray, IntArray, LearningState, Need, given
 from lalbench.strategies.expectation import ExpectedImprovement
+from lalbench.strategies.smoothing import own_probabilities
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class LookAhead(ExpectedImprovement):
         - All depends on the label model: one of the same kind as the classifier teaches it little.
         - With ``points: reward`` or ``both``, and wherever there is a reward set, it reads the
           reward labels; compare it with strategies that have as many labels.
+        - With a classifier whose ``fit`` takes no weights it chooses one point at a time.
 
     Attributes:
         label_model: a candidate of :func:`lalbench.label_models.fit_label_model`, or several;
@@ -83,16 +85,16 @@ class LookAhead(ExpectedImprovement):
 
     @property
     def needs(self) -> frozenset[Need]:
-        """The reward set is read where there is one."""
+        """A label model reads the reward set where there is one."""
         asks = super().needs | {Need.PROBABILITIES}
-        return asks if Need.REWARD_SET in asks else asks | {Need.REWARD_IF_ANY}
+        return asks if self._own or Need.REWARD_SET in asks else asks | {Need.REWARD_IF_ANY}
 
     def _expected_labels(
         self, state: LearningState, rng: Generator
     ) -> tuple[FloatArray, dict[str, Any]]:
         """By a model of every label that may be seen, or the classifier's own probabilities."""
         if self._own:
-            return state.probabilities, {}
+            return own_probabilities(state), {}
         X, y = seen_labels(state)
         model = fit_label_model(
             X, y, state.n_classes, candidates=self._candidates, combine=self.combine,
@@ -129,6 +131,7 @@ class PosteriorLimit(ExpectedImprovement):
     Pitfalls:
         - Only made data have true class probabilities (``waveform_generator``).
         - It is a limit of looking one label ahead with this objective, not of all strategies.
+        - With a classifier whose ``fit`` takes no weights it chooses one point at a time.
     """
 
     @property

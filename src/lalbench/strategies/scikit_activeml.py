@@ -33,7 +33,7 @@ def require_scikit_activeml(path: str) -> None:
         raise UserError(
             "class",
             f'"{path}" needs scikit-activeml, which is not installed',
-            "install the extra: pip install 'lalbench[activeml]'",
+            "install it: make install EXTRA=activeml, or pip install scikit-activeml",
         ) from error
 
 

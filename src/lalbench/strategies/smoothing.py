@@ -69,6 +69,21 @@ def slope_of(state: LearningState) -> float:
     )
 
 
+def own_probabilities(state: LearningState) -> FloatArray:
+    """(n_pool, C) what the classifier itself expects; margins go through their sigmoid.
+
+    ``state.probabilities`` of a classifier without any are not calibrated.
+
+    Raises:
+        UserError: the state lacks a classifier that can say it.
+    """
+    if state.classifier is None or hasattr(state.classifier, "predict_proba"):
+        return state.probabilities
+    from lalbench.classifiers.margins import soft_probabilities
+
+    return soft_probabilities(state.classifier, state.X_pool, state.n_classes, slope_of(state))
+
+
 def consensus(gains: FloatArray) -> FloatArray:
     """Improvements of several objectives as one score: the mean of what each says, standardised.
 

@@ -301,9 +301,12 @@ class Loop:
         return Scorer(self.inputs[rows], problem.y[rows], problem.class_weights, objective)
 
     def _engine(self) -> str:
-        """The oracle's engine; strategies that refit without a scorer do not use the oracle."""
-        needs = self.strategy.needs
-        if Need.CLASSIFIER not in needs or not needs & (READS_REWARDS | {Need.TEST_SET}):
+        """The oracle's engine, that of the strategy's option if it has one; "" without refits."""
+        needs, wanted = self.strategy.needs, getattr(self.strategy, "engine", None)
+        if isinstance(wanted, str) and wanted != "auto":
+            return wanted
+        by_scorer = Need.CLASSIFIER in needs and needs & (READS_REWARDS | {Need.TEST_SET})
+        if wanted is None and not by_scorer:
             return ""
         return oracle.choose_engine(self.classifier, self._test_scorer)
 
