@@ -55,8 +55,8 @@ its features $x_i$, its embedding $z_i$ (the scaled features of tabular classifi
 the last layer of networks), the class probabilities $p_{ic}$, the two largest of them $p_{i(1)}$
 and $p_{i(2)}$, and their entropy $H_i$. $O$ counts operations. Every strategy sees the annotated
 points with their labels, the pool without, the fitted classifier and the row ids; *needs* names
-what it reads besides. All work for any budget, unless their pitfalls say otherwise. AUAC is the
-area under the learning curve.
+what it reads besides. All work for any budget; what a batch asks for besides stands with its cost.
+AUAC is the area under the learning curve.
 """
 
 _CONTENTS = "| strategy | chooses |\n|---|---|"

@@ -33,7 +33,7 @@ class LookAhead(ExpectedImprovement):
 
     Cost:
         $nC$ exact refits for $n$ candidates and $C$ classes, and a label model; with a batch as
-        many rounds as picks
+        many rounds as picks, and a classifier whose ``fit`` takes weights
 
     Source:
         This package, from expected error reduction (N. Roy and A. McCallum, *Toward Optimal Active
@@ -47,7 +47,6 @@ class LookAhead(ExpectedImprovement):
         - All depends on the label model: one of the same kind as the classifier teaches it little.
         - With ``points: reward`` or ``both``, and wherever there is a reward set, it reads the
           reward labels; compare it with strategies that have as many labels.
-        - With a classifier whose ``fit`` takes no weights it chooses one point at a time.
 
     Attributes:
         label_model: a candidate of :func:`lalbench.label_models.fit_label_model`, or several;
@@ -122,7 +121,8 @@ class PosteriorLimit(ExpectedImprovement):
         `look_ahead`, $P$ the true class probabilities
 
     Cost:
-        $nK$ exact refits
+        $nK$ exact refits; with a batch as many rounds as picks, and a classifier whose ``fit``
+        takes weights
 
     Source:
         This package; the densities of the waveforms follow L. Breiman, J. Friedman, R. Olshen and
@@ -131,7 +131,6 @@ class PosteriorLimit(ExpectedImprovement):
     Pitfalls:
         - Only made data have true class probabilities (``waveform_generator``).
         - It is a limit of looking one label ahead with this objective, not of all strategies.
-        - With a classifier whose ``fit`` takes no weights it chooses one point at a time.
     """
 
     @property
