@@ -179,6 +179,23 @@ def test_a_damaged_file_is_refused(name: str, tmp_path: Path) -> None:
         ActiveLearner("lal_warm_start", "random_forest").load(tmp_path / "a.npz")
 
 
+@pytest.mark.parametrize("value", [0.0, -1.0])
+def test_a_scale_that_no_feature_has_is_refused(value: float, tmp_path: Path) -> None:
+    active = ActiveLearner("lal_warm_start", "random_forest", **QUICK).learn(*labelled())
+    active.save(tmp_path / "a.npz")
+    with np.load(tmp_path / "a.npz") as stored:
+        arrays = dict(stored)
+    arrays["scaler.scale"][1] = value
+    np.savez(tmp_path / "a.npz", **arrays)
+    words = r"a\.npz: .* damaged \(scaler\.scale is not positive\); learn again"
+    before, by = active.learned, active.learned_by
+    active.learned_by = "another"  # nothing of the file may stay behind
+    with pytest.raises(CorruptFileError, match=words):
+        active.load(tmp_path / "a.npz")
+    assert active.learned is before
+    assert active.learned_by == "another" != by
+
+
 def test_few_points_are_enough_to_tell_points_apart() -> None:
     rows = labelled(40)
     few = np.concatenate([np.flatnonzero(rows[1] == label)[:4] for label in (0, 1)])

@@ -215,10 +215,10 @@ class ActiveLearner:
             arrays = files.read_npz(path)
             title, made_from = str(arrays.pop("strategy")), str(arrays.pop("made_from"))
             if title == self._title:
-                self.learned_by = made_from
-                scaled = "scaler.mean" in arrays
-                self._scaler = _scaler(arrays) if scaled else None
-                self.learned = self.strategy.learned_from_arrays(arrays)
+                scaler = _scaler(arrays) if "scaler.mean" in arrays else None
+                learned = self.strategy.learned_from_arrays(arrays)
+                # all of it or, of a damaged file, nothing
+                self.learned_by, self._scaler, self.learned = made_from, scaler, learned
         except (CorruptFileError, *stored.DAMAGE) as error:
             raise CorruptFileError(
                 f"{path}: nothing that an ActiveLearner saved, or damaged ({error}); learn again"

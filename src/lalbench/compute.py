@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from lalbench.errors import UserError, suggest
+from lalbench.value_checks import is_count
 
 if TYPE_CHECKING:
     import torch
@@ -51,11 +52,11 @@ class Compute:
                 "device", f"unknown value {self.device!r}", suggest(self.device, DEVICES)
             )
         for name, value in (("memory", self.memory), ("threads", self.threads)):
-            if not _is_count(value):
+            if not is_count(value):
                 raise UserError(name, f"cannot use {value!r}", "give an integer ≥ 1")
         if self.cache is not None and not isinstance(self.cache, Path):
             raise UserError("cache", f"cannot use {self.cache!r}", "give a pathlib.Path or None")
-        if not _is_count(self.processes) and self.processes != -1:
+        if not is_count(self.processes) and self.processes != -1:
             raise UserError("processes", f"cannot use {self.processes!r}", "give 1, 2, … or -1")
 
     def torch_device(self) -> torch.device:
@@ -97,10 +98,6 @@ def gpu_facts() -> dict[str, float]:
     except (ModuleNotFoundError, RuntimeError):  # needs NVIDIA's management library
         load = float("nan")
     return {"gpu_memory_mib": memory, "gpu_utilisation": load}
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
 def has_cuda() -> bool:

@@ -64,6 +64,28 @@ def test_the_workflow_gets_the_archived_study(
     assert "tables differ from those of the archive" in shown.err
 
 
+@pytest.mark.parametrize("unlock", [True, False])
+def test_the_lock_of_a_killed_run_goes_first_when_asked(
+    unlock: bool, archive: Path, study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands: list[list[str]] = []
+
+    def run(command: list[str]) -> int:
+        commands.append(command)
+        target = Path("again") / "results" / "small" / "manifest.json"
+        files.write_bytes(target, (study.folder / "manifest.json").read_bytes())
+        return 0
+
+    monkeypatch.setattr(rerunning, "_run", run)
+    words = ["rerun", str(archive), "--folder", "again", *(["--unlock"] if unlock else [])]
+    assert main(words) == 0
+    plain = commands[-1]
+    assert plain[1:3] == ["-m", "snakemake"]
+    assert "--unlock" not in plain
+    # of the same study and results, or it would be another run's lock
+    assert commands[:-1] == ([[*plain, "--unlock"]] if unlock else [])
+
+
 def test_a_workflow_that_fails_is_no_result(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rerunning, "_run", lambda command: 1)
     with pytest.raises(LalbenchError, match="the workflow failed"):

@@ -16,6 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import requests
 
 from lalbench.data.fetch import File, Patience, all_mirrors, default_cache, fetch
 from lalbench.errors import DownloadError, UserError
@@ -201,6 +202,24 @@ def test_no_connection(tmp_path: Path) -> None:
     url = dead_url()
     with pytest.raises(DownloadError, match=r"no connection \(3 attempts\)"):
         fetch(file(url), cache=tmp_path, patience=QUICK)
+
+
+def test_a_certificate_that_is_not_trusted_will_not_be_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def refuse(url: str, **_: object) -> None:
+        asked.append(url)
+        raise requests.exceptions.SSLError("CERTIFICATE_VERIFY_FAILED")
+
+    monkeypatch.setattr(requests, "get", refuse)
+    url = "https://localhost/f"
+    with pytest.raises(DownloadError) as caught:
+        fetch(file(url), cache=tmp_path, patience=QUICK)
+    assert f"  {url}: its certificate is not trusted" in str(caught.value).splitlines()
+    assert asked == [url]
+    assert everything_below(tmp_path) == []
 
 
 def test_retries_wait_longer_each_time(

@@ -98,6 +98,11 @@ def test_options_that_do_not_fit(options: dict[str, Any], key: str) -> None:
     assert caught.value.key == key
 
 
+def test_too_few_rows_for_every_class_are_told() -> None:
+    with pytest.raises(UserError, match=r"options\.n: 3 rows leave a class empty; generate more"):
+        generate(n=3, classes=3, seed=1)
+
+
 def test_a_misspelt_option_gets_a_hint() -> None:
     with pytest.raises(UserError, match='did you mean "standardise"'):
         generate(standardize=True)

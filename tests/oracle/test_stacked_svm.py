@@ -118,7 +118,8 @@ def test_a_singular_machine_is_not_solved():
     assert not stacked_svm.solve_stack(y, lo, hi, 0 * y, K, torch)[2].any()
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_a_gpu_gives_the_same_scores():
     X, y, masks, scorer, weights = problem(4, 60, 6, 3)
     args = (SVC(), X, y, masks, scorer)

@@ -72,13 +72,28 @@ def test_csv_holds_the_numbers(complete: dict[str, Table]) -> None:
             )
 
 
+def pipe_tables(text: str) -> list[list[list[str]]]:
+    """Cells of every row of every Markdown table, with header and rule."""
+    parts = (part.splitlines() for part in text.split("\n\n"))
+    found = [[line for line in lines if line.startswith("|")] for lines in parts]
+    return [
+        [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
+        for lines in found
+        if lines
+    ]
+
+
 def test_markdown_rows_are_complete(complete: dict[str, Table]) -> None:
     for table in complete.values():
         text = table.markdown()
         assert text.startswith(f"# {table.title}\n\n{table.caption}\n")
-        for block in re.split(r"\n\n", text):
-            lines = [line for line in block.splitlines() if line.startswith("|")]
-            assert len({len(re.findall(r"(?<!\\)\|", line)) for line in lines}) <= 1
+        found = pipe_tables(text)
+        assert len(found) == len(table.blocks) > 0
+        for (header, rule, *rows), block in zip(found, table.blocks, strict=True):
+            assert len(header) == len(rule) == block.shown.shape[1]
+            assert all(re.fullmatch(":?-+:?", cell) for cell in rule)
+            cells = block.shown.astype(str).to_numpy().tolist()
+            assert rows == [[cell.replace("|", r"\|").strip() for cell in row] for row in cells]
 
 
 def test_latex_is_balanced_and_escaped(complete: dict[str, Table]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import combinations
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -230,6 +231,15 @@ def test_exact_in_a_large_pool_is_the_optimum_where_it_can_be_checked() -> None:
     best = min(objective(p, target, pair, 1.0) for pair in combinations(range(260), 2))
     found = best_batch(entropies(p), p, target, 2, 1.0)
     assert objective(p, target, found, 1.0) == pytest.approx(best, abs=1e-9)
+
+
+def test_a_relaxation_without_a_solution_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its reason is that of HiGHS, and no batch is made up."""
+    without = SimpleNamespace(x=None, message="Time limit reached.")
+    monkeypatch.setattr("scipy.optimize.linprog", lambda *args, **options: without)
+    p, target = draw(5, 300, 2, 20)
+    with pytest.raises(ArithmeticError, match=r"no solution of CBAL's relaxation: Time limit re"):
+        best_batch(entropies(p), p, target, 20, 1.0)
 
 
 def test_exact_with_equal_points(planted: Callable[..., LearningState]) -> None:

@@ -133,5 +133,23 @@ def test_a_grid_without_points_is_refused(name: str) -> None:
         strategies.get("lal_iterative", **{name: []})
 
 
+def test_the_regressors_of_single_sizes_have_the_depths_of_the_grid() -> None:
+    options = {"step_trees": [7], "step_depths": [2, 9], "step_features": [3, 5], "min_leaf": 4}
+    strategy = strategies.get("lal_iterative", **options)
+    assert strategy.step_grid() == [
+        RegressorOptions(7, depth, n_features, 4) for depth in (2, 9) for n_features in (3, 5)
+    ]
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_the_trees_that_choose_next_are_as_deep_as_asked(depth: int) -> None:
+    known = np.random.default_rng(0).random((400, 8))
+    data = RegressionData(FOREST, known, known.sum(axis=1))
+    options = {"step_trees": [30], "step_depths": [depth], "min_leaf": 1, "max_depth": 30}
+    found = strategies.get("lal_iterative", **options).step_regressor(data, size=5)
+    # every column tells something, so that each tree has all nodes that it may
+    assert np.diff(found.forest.starts).tolist() == [2 ** (depth + 1) - 1] * 30
+
+
 def test_one_candidate_has_a_change() -> None:
     strategies.get("lal_independent", candidates=1, targets="change")

@@ -57,61 +57,88 @@ def metadata(study: Study, names: Collection[str], finished: float) -> dict[str,
     parts = [members.WORKFLOW, *files, *(f"{name}/" for name in folders)]
     results = [f"{name}/" for name in ("tables", "figures") if name in folders]
     graph = [
-        {
-            "@id": members.METADATA,
-            "@type": "CreativeWork",
-            "about": {"@id": "./"},
-            "conformsTo": [
-                {"@id": "https://w3id.org/ro/crate/1.1"},
-                {"@id": "https://w3id.org/workflowhub/workflow-ro-crate/1.0"},
-            ],
-        },
-        {
-            "@id": "./",
-            "@type": "Dataset",
-            "name": f"lalbench study {study.study}",
-            "description": study.description or f"The study {study.study}, run by lalbench.",
-            "datePublished": when,
-            "license": {"@id": _LICENCE},
-            "hasPart": [{"@id": part} for part in parts],
-            "mainEntity": {"@id": members.WORKFLOW},
-            "mentions": {"@id": "#run"},
-        },
-        {
-            "@id": members.WORKFLOW,
-            "@type": ["File", "SoftwareSourceCode", "ComputationalWorkflow"],
-            "name": "lalbench",
-            "description": "Learns how to choose labels, and compares strategies of it.",
-            "version": lalbench.__version__,
-            "license": {"@id": _LICENCE},
-            "programmingLanguage": {"@id": _SNAKEMAKE},
-            "encodingFormat": "text/x-snakemake",
-            "conformsTo": {"@id": _BIOSCHEMAS},
-        },
-        {
-            "@id": "#run",
-            "@type": "CreateAction",
-            "name": f"run of the study {study.study}",
-            "endTime": when,
-            "instrument": {"@id": members.WORKFLOW},
-            "object": {"@id": members.STUDY},
-            "result": [{"@id": part} for part in (*results, "report.html")],
-        },
-        {
-            "@id": _SNAKEMAKE,
-            "@type": "ComputerLanguage",
-            "name": "Snakemake",
-            "identifier": {"@id": "https://doi.org/10.1093/bioinformatics/bts480"},
-            "url": {"@id": "https://snakemake.readthedocs.io"},
-        },
-        {
-            "@id": _LICENCE,
-            "@type": "CreativeWork",
-            "name": "BSD 3-Clause, of the code; data sets have the licences in data.json",
-        },
+        _descriptor(),
+        _crate(study, when, parts),
+        _workflow(),
+        _run(study, when, [*results, "report.html"]),
+        _snakemake(),
+        _licence(),
     ]
     graph += [_file(name) for name in files] + [_folder(name) for name in folders]
     return {"@context": "https://w3id.org/ro/crate/1.1/context", "@graph": graph}
+
+
+def _descriptor() -> dict[str, Any]:
+    """The file of the metadata itself, by which a reader knows what it has."""
+    return {
+        "@id": members.METADATA,
+        "@type": "CreativeWork",
+        "about": {"@id": "./"},
+        "conformsTo": [
+            {"@id": "https://w3id.org/ro/crate/1.1"},
+            {"@id": "https://w3id.org/workflowhub/workflow-ro-crate/1.0"},
+        ],
+    }
+
+
+def _crate(study: Study, when: str, parts: Collection[str]) -> dict[str, Any]:
+    """The archive as a whole: the study with all its parts."""
+    return {
+        "@id": "./",
+        "@type": "Dataset",
+        "name": f"lalbench study {study.study}",
+        "description": study.description or f"The study {study.study}, run by lalbench.",
+        "datePublished": when,
+        "license": {"@id": _LICENCE},
+        "hasPart": [{"@id": part} for part in parts],
+        "mainEntity": {"@id": members.WORKFLOW},
+        "mentions": {"@id": "#run"},
+    }
+
+
+def _workflow() -> dict[str, Any]:
+    return {
+        "@id": members.WORKFLOW,
+        "@type": ["File", "SoftwareSourceCode", "ComputationalWorkflow"],
+        "name": "lalbench",
+        "description": "Learns how to choose labels, and compares strategies of it.",
+        "version": lalbench.__version__,
+        "license": {"@id": _LICENCE},
+        "programmingLanguage": {"@id": _SNAKEMAKE},
+        "encodingFormat": "text/x-snakemake",
+        "conformsTo": {"@id": _BIOSCHEMAS},
+    }
+
+
+def _run(study: Study, when: str, results: Collection[str]) -> dict[str, Any]:
+    """What the workflow made of the study."""
+    return {
+        "@id": "#run",
+        "@type": "CreateAction",
+        "name": f"run of the study {study.study}",
+        "endTime": when,
+        "instrument": {"@id": members.WORKFLOW},
+        "object": {"@id": members.STUDY},
+        "result": [{"@id": part} for part in results],
+    }
+
+
+def _snakemake() -> dict[str, Any]:
+    return {
+        "@id": _SNAKEMAKE,
+        "@type": "ComputerLanguage",
+        "name": "Snakemake",
+        "identifier": {"@id": "https://doi.org/10.1093/bioinformatics/bts480"},
+        "url": {"@id": "https://snakemake.readthedocs.io"},
+    }
+
+
+def _licence() -> dict[str, Any]:
+    return {
+        "@id": _LICENCE,
+        "@type": "CreativeWork",
+        "name": "BSD 3-Clause, of the code; data sets have the licences in data.json",
+    }
 
 
 def _file(name: str) -> dict[str, Any]:

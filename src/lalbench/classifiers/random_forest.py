@@ -11,6 +11,7 @@ from lalbench.classifiers.estimator import Classifier, check_rows, matrix
 from lalbench.errors import UserError
 from lalbench.forests import grow
 from lalbench.forests.counting import MOST_TREES
+from lalbench.value_checks import is_count
 
 FloatArray = NDArray[np.float64]
 
@@ -106,14 +107,14 @@ class RandomForest(Classifier):
 
     def _validate_params(self) -> None:
         trees, features = self.n_estimators, self.max_features
-        if not _is_count(trees) or trees > MOST_TREES:
+        if not is_count(trees) or trees > MOST_TREES:
             raise UserError(
                 "n_estimators",
                 f"n_estimators = {trees!r}",
                 f"give a number from 1 to {MOST_TREES}",
             )
         share = isinstance(features, float | np.floating) and 0 < features <= 1
-        if not (features is None or features == "sqrt" or share or _is_count(features)):
+        if not (features is None or features == "sqrt" or share or is_count(features)):
             raise UserError(
                 "max_features",
                 f"max_features = {features!r}",
@@ -128,8 +129,3 @@ class RandomForest(Classifier):
 def tree_seeds(seed: int, n_trees: int) -> NDArray[np.uint64]:
     """(n_trees,) uint64 seeds; more trees begin with the same ones."""
     return np.random.SeedSequence(seed).generate_state(n_trees, np.uint64).astype(np.uint64)
-
-
-def _is_count(value: object) -> bool:
-    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    return whole and bool(value >= 1)  # type: ignore[operator]

@@ -20,6 +20,7 @@ from lalbench.data.options import check_choice, check_integer, check_seed
 from lalbench.data.table import Table
 from lalbench.errors import UserError
 from lalbench.seeds import Streams
+from lalbench.value_checks import is_number
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -151,19 +152,15 @@ def check_options(options: Mapping[str, Any]) -> None:
     check_seed(options)
     check_choice(options, "clouds", ("random", "isotropic"))
     share, distance = options["share"], options["distance"]
-    if share not in ("random", "balanced") and not (_is_number(share) and 0 < share < 1):
+    if share not in ("random", "balanced") and not (is_number(share) and 0 < share < 1):
         raise UserError(
             "options.share",
             f"{share!r} does not fit",
             "use random, balanced or a number between 0 and 1",
         )
-    if not _is_number(distance) or not 0 <= distance < np.inf:
+    if not is_number(distance) or not 0 <= distance < np.inf:
         raise UserError("options.distance", f"{distance!r} does not fit", "use a number from 0")
     if options["clouds"] == "random" and distance != OPTIONS["distance"]:
         raise UserError(
             "options.distance", "belongs to isotropic clouds", "remove it or add clouds: isotropic"
         )
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -24,6 +24,7 @@ from lalbench.seeds import PublishedGenerator
 from lalbench.stored import DAMAGE
 from lalbench.strategies.base import LearningState, Need, Selection
 from lalbench.strategies.ties import Ranking, Ties
+from lalbench.value_checks import is_count, is_number
 
 if TYPE_CHECKING:
     from lalbench.episodes import Episodes
@@ -140,19 +141,17 @@ class NeuralProcess:
             if value not in choices:
                 raise UserError(name, f"unknown value {value!r}", suggest(value, choices))
         for name in _COUNTS:
-            _check(name, getattr(self, name), _is_count(getattr(self, name)), "an integer ≥ 1")
+            _check(name, getattr(self, name), is_count(getattr(self, name)), "an integer ≥ 1")
         for name in _SWITCHES:
             value = getattr(self, name)
             _check(name, value, isinstance(value, bool), "true or false")
         _check_fractions(self.fractions)
         object.__setattr__(self, "fractions", tuple(float(q) for q in self.fractions))
-        fits = _is_count(self.width) and self.width % _N_HEADS == 0
+        fits = is_count(self.width) and self.width % _N_HEADS == 0
         _check("width", self.width, fits, f"a positive multiple of {_N_HEADS}")
         rate = self.learning_rate
-        _check("learning_rate", rate, _is_number(rate) and rate > 0, "a number above 0")
-        _check(
-            "acquisition_std", self.acquisition_std, _is_number(self.acquisition_std), "a number"
-        )
+        _check("learning_rate", rate, is_number(rate) and rate > 0, "a number above 0")
+        _check("acquisition_std", self.acquisition_std, is_number(self.acquisition_std), "a number")
 
     @property
     def needs(self) -> frozenset[Need]:
@@ -358,14 +357,6 @@ def _check_fractions(fractions: object) -> None:
     holds = (
         isinstance(fractions, tuple | list)
         and len(fractions) > 0
-        and all(_is_number(q) and 0 < q < 1 for q in fractions)
+        and all(is_number(q) and 0 < q < 1 for q in fractions)
     )
     _check("fractions", fractions, holds, "a list of numbers between 0 and 1")
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

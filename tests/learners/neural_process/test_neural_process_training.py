@@ -128,7 +128,9 @@ def test_an_epoch_visits_every_problem_once_in_batches_of_equal_sizes(shuffle: S
 def test_groups_hold_context_and_targets_of_their_problems() -> None:
     problems = make_problems()
     sizes = problems.member.sum(1)
-    for group in group_by_size(problems):
+    groups = group_by_size(problems)
+    assert sorted(np.concatenate([group.rows for group in groups]).tolist()) == list(range(40))
+    for group in groups:
         rows = (sizes == group.context.shape[1]).nonzero().flatten().tolist()
         assert group.rows.tolist() == rows
         for place, row in enumerate(rows):

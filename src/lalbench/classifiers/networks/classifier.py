@@ -13,6 +13,7 @@ from lalbench import compute
 from lalbench.classifiers.estimator import Classifier
 from lalbench.data.images import Images
 from lalbench.errors import UserError, suggest
+from lalbench.value_checks import is_count, is_number
 
 if TYPE_CHECKING:
     from lalbench.classifiers.networks.network import Network
@@ -249,14 +250,14 @@ class NetworkClassifier(Classifier):
             if value not in known:
                 raise UserError(name, f'cannot use "{value}"', suggest(value, known))
         checks: dict[str, tuple[Callable[[Any], bool], str]] = {
-            "width": (lambda value: value is None or _is_count(value), "give an integer from 1"),
-            "epochs": (lambda value: value is None or _is_count(value), "give an integer from 1"),
+            "width": (lambda value: value is None or is_count(value), "give an integer from 1"),
+            "epochs": (lambda value: value is None or is_count(value), "give an integer from 1"),
             "half_signals": (_is_bool, "give true or false"),
             "deterministic": (_is_bool, "give true or false"),
             "loss_head": (_is_bool, "give true or false"),
             "loss_margin": (_is_positive, "give a number above 0"),
-            "loss_weight": (lambda value: _is_number(value) and value >= 0, "give a number from 0"),
-            "loss_detach_at": (lambda value: _is_number(value) and 0 <= value <= 1, "0 to 1"),
+            "loss_weight": (lambda value: is_number(value) and value >= 0, "give a number from 0"),
+            "loss_detach_at": (lambda value: is_number(value) and 0 <= value <= 1, "0 to 1"),
         }
         for name in ("pixel_mean", "pixel_scale"):
             checks[name] = (_are_statistics, "leave it out: a trial sets it")
@@ -309,16 +310,8 @@ def as_images(X: Images | ArrayLike) -> Images:
     return Images(array)
 
 
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
-
-
 def _is_bool(value: Any) -> bool:
     return isinstance(value, bool)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _are_statistics(value: Any) -> bool:
@@ -330,4 +323,4 @@ def _are_statistics(value: Any) -> bool:
 
 
 def _is_positive(value: Any) -> bool:
-    return _is_number(value) and 0 < value < float("inf")
+    return is_number(value) and 0 < value < float("inf")
