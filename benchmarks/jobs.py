@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,22 +39,22 @@ SHORT: dict[str, Any] = {
 }
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Runs and prints."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tabular", action="store_true", help="npal-tabular without its learner")
     parser.add_argument("--cores", type=int, default=2)
-    arguments = parser.parse_args()
+    given = parser.parse_args(arguments)
     print(machine.header(1, "snakemake"))
-    print(f"{arguments.cores} cores\n")
+    print(f"{given.cores} cores\n")
     print(f"{'':36} trials  jobs  seconds  of processors  seconds per trial")
-    if arguments.tabular:
+    if given.tabular:
         study = yaml.safe_load((ROOT / "studies" / "npal-tabular.yaml").read_text())
         study["strategies"] = [each for each in study["strategies"] if each != "neural_process"]
-        run("npal-tabular without neural process", study, arguments.cores)
+        run("npal-tabular without neural process", study, given.cores)
         return
     for name, cheap in (("shipped blocks", 50), ("blocks of one seed pair", 1)):
-        run(name, SHORT | {"blocks": {"cheap": cheap}}, arguments.cores)
+        run(name, SHORT | {"blocks": {"cheap": cheap}}, given.cores)
 
 
 def run(name: str, study: dict[str, Any], cores: int) -> None:

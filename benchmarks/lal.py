@@ -4,7 +4,8 @@ Run: ``python -m benchmarks.lal [--only collection|selection] [--states 96] [--r
 
 The other side is what one writes with scikit-learn: a loop of ``RandomForestClassifier`` fits, and
 the trees asked one by one. It collects the same states (data sets, annotated points, candidates)
-and asks the very same regressor; its classifiers have other random numbers.
+and asks the very same regressor; its classifiers have other random numbers. ``least r`` is the
+least correlation of a column of the states with scikit-learn's.
 """
 
 from __future__ import annotations
@@ -96,6 +97,7 @@ def collection(n_states: int) -> None:
             f"{means[side].mean():+.5f}",
             f"{means[side].std(ddof=1) / n_states**0.5:.5f}",
             f"{data.improvements.std():.5f}",
+            f"{_least_correlation(data, found['scikit-learn, independent']):.3f}",
         ]
         for side, data in found.items()
     ]
@@ -107,8 +109,14 @@ def collection(n_states: int) -> None:
         "mean change",
         "its error",
         "std",
+        "least r",
     ]
     print(tabulate(rows, names, disable_numparse=True) + "\n", flush=True)
+
+
+def _least_correlation(ours: RegressionData, theirs: RegressionData) -> float:
+    columns = zip(ours.states.T, theirs.states.T, strict=True)
+    return float(min(np.corrcoef(*pair)[0, 1] for pair in columns))
 
 
 def _plain_rows(start: ColdStart, size: int, repetition: int) -> RegressionData:

@@ -129,7 +129,7 @@ def against_plain(n_features: int, options: TrainingOptions) -> None:
 def at_once(n_features: int, options: TrainingOptions, count: int, device: torch.device) -> None:
     """All networks through the stacked update, at once and one by one."""
     problems = [simulated(n_features, seed=seed).to(device) for seed in range(count)]
-    seconds, losses = [], []
+    seconds, every = [], []
     for size in (count, 1):
         curves, started = [], synchronised()
         for start in range(0, count, size):
@@ -140,9 +140,12 @@ def at_once(n_features: int, options: TrainingOptions, count: int, device: torch
             update = StackedUpdate(networks, part, groups)
             curves.append(run_epochs(update, groups, options, shuffles))
         seconds.append(synchronised() - started)
-        losses.append(np.concatenate(curves)[:, -1].mean())
-    print(f"{count} at once:       {seconds[0]:7.2f} s, mean loss {losses[0]:.3f}")
-    print(f"one by one:       {seconds[1]:7.2f} s, mean loss {losses[1]:.3f}")
+        every.append(np.concatenate(curves))
+    losses = [curves[:, -1].mean() for curves in every]
+    print(f"{count} at once:       {seconds[0]:7.2f} s, mean loss {losses[0]:.6f}")
+    print(f"one by one:       {seconds[1]:7.2f} s, mean loss {losses[1]:.6f}")
+    # of every network after every epoch
+    print(f"loss, at most apart: {np.abs(every[0] - every[1]).max():.1e}")
     print(f"ratio:            {seconds[1] / seconds[0]:7.2f}")
 
 

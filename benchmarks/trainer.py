@@ -5,7 +5,9 @@ and with ``--accuracy SEEDS`` also the test accuracy of both after the whole rec
 
 The plain loop: float32, channels first, a ``DataLoader`` over a data set that makes one float
 tensor per image, ``torch.optim.SGD``, one batch after the other. Network, batch size, optimiser and
-number of threads are those of the trainer; both sides alternate, and each has a warm-up epoch.
+number of threads are those of the trainer; both sides alternate, and each has a warm-up epoch. All
+start from the same weights and take the images in the same order: ``loss`` is the mean
+cross-entropy of the trained networks on the training images.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,6 +27,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.machine import header
 from lalbench import classifiers, compute, data
+from lalbench.classifiers.networks.batches import EpochPlan
 from lalbench.classifiers.networks.recipes import Recipe
 from lalbench.data.images import Images
 from lalbench.errors import LalbenchError
@@ -34,7 +37,7 @@ NETWORKS: dict[str, tuple[str, dict[str, Any], tuple[int, int, int]]] = {
     "resnet18 width 16, 28 x 28": ("resnet18", {"width": 16}, (28, 28, 1)),
     "small_cnn, 28 x 28": ("small_cnn", {}, (28, 28, 1)),
 }
-HEADERS = ["network", "loop", "images/s", "ratio"]
+HEADERS = ["network", "loop", "images/s", "ratio", "loss"]
 
 
 class PlainDataset(Dataset[tuple[torch.Tensor, int]]):
@@ -57,13 +60,19 @@ class PlainDataset(Dataset[tuple[torch.Tensor, int]]):
 
 
 def plain_training(
-    network: nn.Module, dataset: PlainDataset, recipe: Recipe, epochs: int, device: torch.device
+    network: nn.Module,
+    dataset: PlainDataset,
+    recipe: Recipe,
+    epochs: int,
+    device: torch.device,
+    order: Iterable[int] | None = None,
 ) -> None:
-    """The loop of countless scripts."""
+    """The loop of countless scripts; ``order`` of the images in every epoch, None for a new one."""
     workers = 4 if device.type == "cuda" else 0
     loader = DataLoader(
-        dataset, recipe.batch_size, shuffle=True, num_workers=workers, pin_memory=workers > 0
-    )
+        dataset, recipe.batch_size, shuffle=order is None, sampler=order, num_workers=workers,
+        pin_memory=workers > 0,
+    )  # fmt: skip
     optimiser = torch.optim.SGD(
         network.parameters(), recipe.rate, recipe.momentum, weight_decay=recipe.weight_decay
     )
@@ -94,7 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         name = torch.cuda.get_device_name() if device.type == "cuda" else "CPU"
         print(f"device: {name}; median of {given.rounds} rounds of {given.images} images\n")
         rows = [row for title in NETWORKS if given.only in title for row in _speed(title, given)]
-        align = ("left", "left", "right", "right")
+        align = ("left", "left", "right", "right", "right")
         print(tabulate(rows, HEADERS, disable_numparse=True, colalign=align))
         if given.accuracy:
             print(f"\n{_accuracies(given.accuracy, device)}")
@@ -107,16 +116,18 @@ def _speed(title: str, given: argparse.Namespace) -> Iterator[list[str]]:
     images = rng.integers(0, 256, size=(given.images, *shape), dtype=np.uint8)
     labels = np.arange(given.images) % 10
     device = compute.current().torch_device()
-    loops: dict[str, Callable[[], None]] = {}
+    dataset = PlainDataset(images, labels)
+    loops: dict[str, Callable[[], nn.Module]] = {}
     for precision in ("float32", "auto"):
         classifier = classifiers.get(name, epochs=1, precision=precision, **options)
         loops[f"lalbench, {precision}"] = _ours(classifier, Images(images), labels)
-    loops["plain"] = _plain(name, options, PlainDataset(images, labels), device)
+    loops["plain"] = _plain(name, options, dataset, device)
     seconds: dict[str, list[float]] = {loop: [] for loop in loops}
+    trained: dict[str, nn.Module] = {}
     for round_ in range(given.rounds + 1):
         for loop, run in loops.items():
             started = time.perf_counter()
-            run()
+            trained[loop] = run()
             if device.type == "cuda":
                 torch.cuda.synchronize()
             if round_:  # the first one warms up
@@ -124,27 +135,45 @@ def _speed(title: str, given: argparse.Namespace) -> Iterator[list[str]]:
     plain = statistics.median(seconds["plain"])
     for loop, found in seconds.items():
         median = statistics.median(found)
-        yield [title, loop, f"{given.images / median:,.0f}", f"{plain / median:.2f}"]
+        loss = _loss(trained[loop], dataset, device)
+        speed = f"{given.images / median:,.0f}"
+        yield [title, loop, speed, f"{plain / median:.2f}", f"{loss:.5f}"]
 
 
-def _ours(classifier: Any, images: Images, labels: NDArray[np.int64]) -> Callable[[], None]:
-    def run() -> None:
-        classifier.fit(images, labels)
+def _ours(classifier: Any, images: Images, labels: NDArray[np.int64]) -> Callable[[], nn.Module]:
+    def run() -> nn.Module:
+        network: nn.Module = classifier.fit(images, labels).network_
+        return network
 
     return run
 
 
 def _plain(
     name: str, options: dict[str, Any], dataset: PlainDataset, device: torch.device
-) -> Callable[[], None]:
+) -> Callable[[], nn.Module]:
     classifier = classifiers.get(name, **options)
     height, width, channels = dataset.images.shape[1:]
+    # what the trainer draws for the first epoch with a seed of 0
+    order = EpochPlan.draw(len(dataset), 0, 0, "none", torch.device("cpu")).order.tolist()
 
-    def run() -> None:
-        network = classifier.build((channels, height, width), 10).to(device)
-        plain_training(network, dataset, classifier.resolved_recipe(), 1, device)
+    def run() -> nn.Module:
+        torch.manual_seed(0)
+        network: nn.Module = classifier.build((channels, height, width), 10).to(device)
+        plain_training(network, dataset, classifier.resolved_recipe(), 1, device, order)
+        return network
 
     return run
+
+
+def _loss(network: nn.Module, dataset: PlainDataset, device: torch.device) -> float:
+    network.train()  # the running means and deviations lag far behind after so few steps
+    total = 0.0
+    with torch.no_grad():
+        for images, labels in DataLoader(dataset, 128):
+            logits = network(images.to(device)).logits
+            losses = nn.functional.cross_entropy(logits, labels.to(device), reduction="sum")
+            total += losses.item()
+    return total / len(dataset)
 
 
 def _accuracies(n_seeds: int, device: torch.device) -> str:

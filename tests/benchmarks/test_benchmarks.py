@@ -1,14 +1,19 @@
 """Every benchmark runs, small, and both of its sides come to the same results."""
 
 import re
+import subprocess
+from pathlib import Path
+from timeit import repeat
 
 import numpy as np
 import pytest
 import yaml
+from threadpoolctl import threadpool_limits
 
 from benchmarks import (
     acquisition_step,
     forest,
+    jobs,
     lal,
     lal_targets,
     limits,
@@ -33,10 +38,10 @@ from lalbench.trials.loop import Loop
 from lalbench.trials.trial import Names
 
 
-def table(text: str) -> list[dict[str, str]]:
-    """The rows of the first table in the output, by column."""
+def table(text: str, place: int = 0) -> list[dict[str, str]]:
+    """The rows of a table in the output, the first unless told, by column."""
     lines = text.splitlines()
-    (rule,) = [number for number, line in enumerate(lines) if re.fullmatch(r"(-+ *)+", line)][:1]
+    rule = [number for number, line in enumerate(lines) if re.fullmatch(r"(-+ *)+", line)][place]
     spans = [match.span() for match in re.finditer("-+", lines[rule])]
 
     def cells(line: str) -> list[str]:
@@ -59,8 +64,17 @@ def test_logistic_engine(title, capsys):
 
 
 def test_scale_of_the_logistic_engine(capsys):
-    oracle.main(["--scale", "1000"])
-    assert "1,000" in capsys.readouterr().out or "1000" in capsys.readouterr().out
+    oracle.main(["--scale", "10000"])
+    rows = table(capsys.readouterr().out)
+    cases = [(row["classes"], row["candidates"]) for row in rows]
+    assert cases == [(k, n) for k in ("2", "3") for n in ("1,000", "10,000")]
+    total = {"1,000": 0.0, "10,000": 0.0}
+    for row in rows:
+        n, seconds, each = (float(value.replace(",", "")) for value in list(row.values())[1:])
+        assert each * n / 1e6 == pytest.approx(seconds, abs=0.0005 + 0.05 * n / 1e6)
+        assert 0 < each < 1000  # refits of scikit-learn, or a compilation, take more
+        total[row["candidates"]] += seconds
+    assert total["1,000"] < total["10,000"]
 
 
 @pytest.mark.parametrize("title", ["weighted: 300 episodes", "whole pool", "mnist"])
@@ -81,8 +95,13 @@ def test_training(capsys):
 
 
 def test_trainings_at_once(capsys):
-    neural_process.main(["--epochs", "1", "--many", "2"])
-    assert "ratio" in capsys.readouterr().out
+    neural_process.main(["--epochs", "2", "--many", "3"])
+    shown = capsys.readouterr().out
+    at_once, one_by_one = re.findall(r"mean loss (-?\d+\.\d{6})\n", shown)
+    # sums in another order: a unit of the last digit
+    assert float(at_once) == pytest.approx(float(one_by_one), abs=1.5e-6)
+    (apart,) = re.findall(r"at most apart: (\S+)", shown)
+    assert float(apart) < 1e-5
 
 
 def test_acquisition_step(capsys):
@@ -93,23 +112,60 @@ def test_acquisition_step(capsys):
 
 
 def test_forests(capsys):
-    forest.main(["--seeds", "2", "--candidates", "2"])
-    assert "common" in capsys.readouterr().out
+    seeds = 6
+    forest.main(["--seeds", str(seeds), "--candidates", "3"])
+    shown = capsys.readouterr().out
+    ways = ["common", "same seed", "independent"]
+    # (cases, ways, columns): so few seeds tell the ways apart only over all cases
+    found = np.array(
+        [
+            [[float(row[name]) for name in ("mean", "spread", "of ranking")] for row in rows]
+            for rows in (table(shown, place) for place in range(5))
+            if [row["way"] for row in rows] == ways
+        ]
+    )
+    assert len(found) == 5
+    means, (spread, ranking) = found[..., 0].mean(0), (found[..., 1:] ** 2).mean(0).T
+    assert spread[0] < spread[2]
+    assert ranking[0] < ranking[2]
+    # the spread of one candidate: that of the mean of three is no larger
+    errors = np.sqrt((spread + spread[2]) / seeds / len(found))
+    assert (abs(means - means[2]) < 4 * errors).all()
 
 
 def test_lal(capsys):
-    lal.main(["--only", "collection", "--states", "2"])
+    lal.main(["--only", "collection", "--states", "6"])
     common, independent, theirs = table(capsys.readouterr().out)
     assert common["collection"] == "compiled, common random numbers"
     assert float(common["ratio"]) > float(independent["ratio"]) > 1 == float(theirs["ratio"])
-    for row in (common, independent, theirs):
-        assert abs(float(row["mean change"])) < 0.5
-        assert float(row["std"]) > 0
+    change, error = float(theirs["mean change"]), float(theirs["its error"])
+    for row in (common, independent):
+        errors = np.hypot(error, float(row["its error"]))
+        assert abs(float(row["mean change"]) - change) < 4 * errors
+        assert 0.5 < float(row["std"]) / float(theirs["std"]) < 2
+        assert float(row["least r"]) > 0.8
 
 
 def test_limits(capsys):
-    limits.main(["--rounds", "1", "--size", "64"])
-    assert len(table(capsys.readouterr().out)) == 4
+    limits.main(["--rounds", "10", "--size", "128"])
+    found = {row["work"]: row["per second"].split() for row in table(capsys.readouterr().out)}
+    square, values, large = np.ones((128, 128)), np.linspace(-9, 0, 4096), np.zeros(2**21)
+    single, rows = square.astype(np.float32), np.empty((500, values.size))
+    own = {
+        "multiply-add, float64": ("GFLOP", 2 * 128**3, lambda: square @ square),
+        "multiply-add, float32": ("GFLOP", 2 * 128**3, lambda: single @ single),
+        "exponentials, float64": ("G", rows.size, lambda: limits._exponentials(values, rows)),
+        "bytes copied": ("GB", 2 * large.nbytes, large.copy),
+    }
+    assert {work: unit for work, (_, unit) in found.items()} == {
+        work: unit for work, (unit, _, _) in own.items()
+    }
+    for work, (_, amount, run) in own.items():
+        with threadpool_limits(1):
+            seconds = min(repeat(run, number=1, repeat=10))
+        # a busy machine, and the cache
+        assert 0.1 < float(found[work][0]) / (amount / seconds / 1e9) < 10
+    assert rows[0] == pytest.approx(np.exp(values), rel=1e-14)
 
 
 def test_selection(capsys):
@@ -198,10 +254,14 @@ def test_noise_leaves_the_test_set_alone():
 
 
 def test_trainer(capsys):
-    trainer.main(["--images", "64", "--rounds", "1", "--only", "small_cnn"])
+    # three batches: their order matters
+    trainer.main(["--images", "300", "--rounds", "1", "--only", "small_cnn", "--device", "cpu"])
     rows = table(capsys.readouterr().out)
     assert [row["loop"] for row in rows] == ["lalbench, float32", "lalbench, auto", "plain"]
-    assert float(rows[-1]["ratio"]) == 1.0
+    single, auto, plain = (float(row["loss"]) for row in rows)
+    assert plain < np.log(10)  # it has learned
+    assert single == pytest.approx(plain, abs=1e-4)
+    assert auto == pytest.approx(plain, abs=0.03)  # may be bfloat16
 
 
 def test_recipes(capsys, mirror, monkeypatch):
@@ -232,3 +292,38 @@ def test_made_up_records_are_those_of_a_study(tmp_path, monkeypatch):
     assert (found.coverage["finished"] == found.coverage["planned"]).all()
     assert len(found.coverage) == 12
     assert len(found.trials) == 12 * 5 * 3
+
+
+@pytest.mark.workflow
+def test_jobs(capsys, monkeypatch):
+    """The jobs are those that Snakemake plans, each with an empty file for its times."""
+    really, planned = subprocess.run, []
+
+    def plan(call, **options):
+        done = really([*call, "--dry-run"], **options)
+        counts = re.findall(r"^(\w+) +(\d+)$", done.stdout, re.MULTILINE)
+        planned.append({job: int(count) for job, count in counts})
+        folder = Path(call[call.index("--directory") + 1])
+        for name in re.findall(r"^ +benchmark: (.+)$", done.stdout, re.MULTILINE):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).touch()
+        return done
+
+    monkeypatch.setattr(subprocess, "run", plan)
+    jobs.main(["--cores", "1"])
+    assert [counts["cheap_trials"] for counts in planned] == [1, 25]
+    rows = [line.rsplit(maxsplit=5) for line in capsys.readouterr().out.splitlines()[-2:]]
+    for (_, trials, count, seconds, _, each), counts in zip(rows, planned, strict=True):
+        assert int(trials) == 100
+        assert int(count) == counts["total"] - counts["all"]  # which runs nothing
+        assert float(each) == pytest.approx(float(seconds) / 100, abs=0.001)
+
+
+def test_a_study_that_fails_is_no_time(capsys, monkeypatch):
+    def fail(call, **options):
+        return subprocess.CompletedProcess(call, 1, "", "no such rule")
+
+    monkeypatch.setattr(subprocess, "run", fail)
+    with pytest.raises(RuntimeError, match="no such rule"):
+        jobs.main([])
+    assert "blocks" not in capsys.readouterr().out
