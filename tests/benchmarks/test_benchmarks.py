@@ -126,7 +126,7 @@ def test_forests(capsys):
     )
     assert len(found) == 5
     means, (spread, ranking) = found[..., 0].mean(0), (found[..., 1:] ** 2).mean(0).T
-    assert spread[0] < spread[2]
+    assert spread[0] < 0.8 * spread[2]
     assert ranking[0] < ranking[2]
     # the spread of one candidate: that of the mean of three is no larger
     errors = np.sqrt((spread + spread[2]) / seeds / len(found))
@@ -149,7 +149,7 @@ def test_lal(capsys):
 def test_limits(capsys):
     limits.main(["--rounds", "10", "--size", "128"])
     found = {row["work"]: row["per second"].split() for row in table(capsys.readouterr().out)}
-    square, values, large = np.ones((128, 128)), np.linspace(-9, 0, 4096), np.zeros(2**21)
+    square, values, large = np.ones((128, 128)), np.linspace(-9, 0, 4096), np.zeros(2**23)
     single, rows = square.astype(np.float32), np.empty((500, values.size))
     own = {
         "multiply-add, float64": ("GFLOP", 2 * 128**3, lambda: square @ square),
@@ -163,7 +163,7 @@ def test_limits(capsys):
     for work, (_, amount, run) in own.items():
         with threadpool_limits(1):
             seconds = min(repeat(run, number=1, repeat=10))
-        # a busy machine, and the cache
+        # wide, for a busy machine
         assert 0.1 < float(found[work][0]) / (amount / seconds / 1e9) < 10
     assert rows[0] == pytest.approx(np.exp(values), rel=1e-14)
 
