@@ -32,7 +32,12 @@ from lalbench.problems import build_problem
 from lalbench.strategies.base import FloatArray, IntArray, LearningState
 from lalbench.strategies.expectation import improvements_by_label
 from lalbench.strategies.look_ahead import seen_labels
-from lalbench.strategies.smoothing import consensus, slope_of, smooth_scorer
+from lalbench.strategies.smoothing import (
+    consensus,
+    own_probabilities,
+    slope_of,
+    smooth_scorer,
+)
 from lalbench.trials.loop import Loop
 from lalbench.trials.trial import Names
 
@@ -176,7 +181,7 @@ def episode(trial: Loop, after: int, rng: np.random.Generator) -> Episode:
     q = {kind: model.probabilities(state.X_pool) for kind, model in fitted.items()}
     for kinds in AVERAGES:
         q[" + ".join(kinds)] = np.mean([q[kind] for kind in kinds], axis=0)
-    q["classifier"] = state.probabilities
+    q["classifier"] = own_probabilities(state)
     if problem.source.log_densities is not None:
         q["true"] = problem.posterior[trial.pool]
     known = problem.y[trial.pool]

@@ -116,7 +116,8 @@ def reachable(options, X, y, rows, weights, scorer, fitted):
         lowest, highest = extremes(options, X, y, rows, weights, scorer, fitted, (a, b))
         is_free |= bool((highest - lowest).max() > UNCERTAIN)
         signs[a, b] = [
-            sorted({low > 0, high > 0}) for low, high in zip(lowest, highest, strict=True)
+            sorted({low > UNCERTAIN, high > -UNCERTAIN})
+            for low, high in zip(lowest, highest, strict=True)
         ]
     votes = [
         {

@@ -247,7 +247,10 @@ class ExpectedImprovement(Options):
 
 
 def _doubt(state: LearningState, q: FloatArray) -> FloatArray:
-    """(n_pool,) entropy of the mean of what the classifier and the expected labels say, in nats."""
+    """(n_pool,) entropy of the mean of what the classifier and the expected labels say, in nats.
+
+    Margins are not calibrated for it.
+    """
     from scipy.special import entr
 
     found: FloatArray = entr((state.probabilities + q) / 2).sum(axis=1)

@@ -45,8 +45,8 @@ class LookAhead(ExpectedImprovement):
         - Where the classifier cannot represent the boundary, a smooth objective can rise while
           the objective falls; ``consensus`` guards against that, a fixed ``sharpness`` does not.
         - All depends on the label model: one of the same kind as the classifier teaches it little.
-        - With ``points: reward`` or ``both``, and wherever there is a reward set, it reads the
-          reward labels; compare it with strategies that have as many labels.
+        - With ``points: reward`` or ``both``, and with a label model wherever there is a reward
+          set, it reads the reward labels; compare it with strategies that have as many labels.
 
     Attributes:
         label_model: a candidate of :func:`lalbench.label_models.fit_label_model`, or several;
