@@ -17,6 +17,8 @@ from lalbench import ActiveLearner
 from lalbench.__main__ import main
 from lalbench.data.partly_labelled import read_partly_labelled
 from lalbench.errors import UserError
+from lalbench.strategies.base import LearningState, Selection
+from lalbench.strategies.look_ahead import LookAhead
 from lalbench.suggestions import Question, keep, set_apart, suggest
 
 
@@ -338,12 +340,26 @@ def test_a_file_may_be_called_like_a_key(
     assert capsys.readouterr().err.startswith(f'lalbench: {name}, column "')
 
 
-def test_rows_that_were_not_looked_at_have_no_score(tmp_path: Path) -> None:
+def test_a_batch_is_looked_at_as_a_whole(tmp_path: Path) -> None:
     options = {"n_candidates": 2, "n_points": 20}
     path = written(tmp_path, frame())
     rows = suggest(question(path, strategy="look_ahead", options=options, budget=4)).rows
     assert len(rows) == 4
-    assert np.isfinite(rows["score"]).sum() == 2
+    assert np.isfinite(rows["score"]).all()
+
+
+def test_rows_that_were_not_looked_at_have_no_score(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def select(self: LookAhead, state: LearningState, budget: int, rng: Any) -> Selection:
+        scores = np.full(state.n_pool, -np.inf)
+        scores[:2] = 1.0
+        return Selection(np.arange(budget), scores)
+
+    monkeypatch.setattr(LookAhead, "select", select)
+    path = written(tmp_path, frame())
+    rows = suggest(question(path, strategy="look_ahead", budget=4)).rows
+    assert np.isfinite(rows["score"]).tolist() == [True, True, False, False]
     assert rows["score"].isna().sum() == 2
 
 
