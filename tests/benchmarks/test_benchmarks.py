@@ -195,6 +195,7 @@ def test_choices_of_look_ahead(capsys, monkeypatch):
 
 def test_learned_look_ahead(capsys, monkeypatch):
     monkeypatch.setattr(look_ahead_choices, "N_CANDIDATES", 20)
+    monkeypatch.setattr(look_ahead_learned, "SETTINGS", ("balanced",))
     monkeypatch.setattr(look_ahead_learned, "CANDIDATES", 10)
     monkeypatch.setattr(look_ahead_learned, "EPOCHS", 1)
     given = ["--splits", "2", "--only", "heart", "banana", "--members", "1", "--after", "0", "1"]
