@@ -181,7 +181,7 @@ def episode(trial: Loop, after: int, rng: np.random.Generator) -> Episode:
     q = {kind: model.probabilities(state.X_pool) for kind, model in fitted.items()}
     for kinds in AVERAGES:
         q[" + ".join(kinds)] = np.mean([q[kind] for kind in kinds], axis=0)
-    q["classifier"] = own_probabilities(state)
+    q["classifier"] = own_probabilities(state, slope_of(state))
     if problem.source.log_densities is not None:
         q["true"] = problem.posterior[trial.pool]
     known = problem.y[trial.pool]

@@ -198,11 +198,12 @@ class ExpectedImprovement(Options):
         candidates = first_of(state.pool_ids, wanted, rng)
         # the sample of evaluation points and that of candidates are drawn apart
         sample = first_of(state.pool_ids, self.n_points, rng)
-        q, details = self._expected_labels(state, rng)
+        slope = slope_of(state)
+        q, details = self._expected_labels(state, slope, rng)
         if self.shortlist == "uncertain" and len(candidates) < state.n_pool:
             candidates = np.sort(ranking.top(_doubt(state, q), len(candidates)))
         ladder = self._ladder(state)
-        scorer = self._scorer(state, q, sample, ladder)
+        scorer = self._scorer(state, q, sample, ladder, slope)
         chosen: list[int] = []
         scores = first = np.full(state.n_pool, -np.inf)
         for pick in range(min(budget, state.n_pool)):
@@ -221,13 +222,21 @@ class ExpectedImprovement(Options):
         return Selection(found, first, _details(q[found], scorer) | details)
 
     def _expected_labels(
-        self, state: LearningState, rng: Generator
+        self, state: LearningState, slope: float, rng: Generator
     ) -> tuple[FloatArray, dict[str, Any]]:
-        """(n_pool, C) probabilities of the labels, and what is to be recorded of them."""
+        """(n_pool, C) probabilities of the labels, and what is to be recorded of them.
+
+        ``slope`` is that of the sigmoid for the classifier's margins.
+        """
         raise NotImplementedError
 
     def _scorer(
-        self, state: LearningState, q: FloatArray, sample: IntArray, ladder: tuple[float, ...]
+        self,
+        state: LearningState,
+        q: FloatArray,
+        sample: IntArray,
+        ladder: tuple[float, ...],
+        slope: float,
     ) -> Panel:
         """One entry per kind of evaluation points, for each sharpness in turn."""
         parts: list[tuple[FloatArray, FloatArray | IntArray]] = []
@@ -236,7 +245,6 @@ class ExpectedImprovement(Options):
             parts.append((rewards.X, rewards.y))
         if self.points != "reward":
             parts.append((state.X_pool[sample], q[sample]))
-        slope = slope_of(state)
         return Panel(
             [
                 smooth_scorer(state, X, v, sharpness=sharpness, slope=slope)

@@ -67,11 +67,10 @@ class ExpectedErrorReduction(Options):
         wanted = state.n_pool if self.n_candidates is None else max(self.n_candidates, budget)
         candidates = first_of(state.pool_ids, wanted, rng)
         sample = first_of(state.pool_ids, self.n_points, rng)
-        scorer = ExpectedErrorScorer(
-            state.X_pool[sample], state.n_classes, self.loss, slope_of(state)
-        )
+        slope = slope_of(state)
+        scorer = ExpectedErrorScorer(state.X_pool[sample], state.n_classes, self.loss, slope)
         scores = np.full(state.n_pool, -np.inf)
         scores[candidates] = expected_improvements(
-            state, own_probabilities(state), scorer, candidates, engine=self.engine
+            state, own_probabilities(state, slope), scorer, candidates, engine=self.engine
         )
         return Selection(ranking.top(scores, budget), scores)

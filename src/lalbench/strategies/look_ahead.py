@@ -89,11 +89,11 @@ class LookAhead(ExpectedImprovement):
         return asks if self._own or Need.REWARD_SET in asks else asks | {Need.REWARD_IF_ANY}
 
     def _expected_labels(
-        self, state: LearningState, rng: Generator
+        self, state: LearningState, slope: float, rng: Generator
     ) -> tuple[FloatArray, dict[str, Any]]:
         """By a model of every label that may be seen, or the classifier's own probabilities."""
         if self._own:
-            return own_probabilities(state), {}
+            return own_probabilities(state, slope), {}
         X, y = seen_labels(state)
         model = fit_label_model(
             X, y, state.n_classes, candidates=self._candidates, combine=self.combine,
@@ -139,7 +139,7 @@ class PosteriorLimit(ExpectedImprovement):
         return super().needs | {Need.POSTERIOR}
 
     def _expected_labels(
-        self, state: LearningState, rng: Generator
+        self, state: LearningState, slope: float, rng: Generator
     ) -> tuple[FloatArray, dict[str, Any]]:
         found: FloatArray = given(state.posterior, "posterior", "the limit")
         return found, {}

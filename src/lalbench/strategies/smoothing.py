@@ -69,8 +69,8 @@ def slope_of(state: LearningState) -> float:
     )
 
 
-def own_probabilities(state: LearningState) -> FloatArray:
-    """(n_pool, C) what the classifier itself expects; margins go through their sigmoid.
+def own_probabilities(state: LearningState, slope: float) -> FloatArray:
+    """(n_pool, C) what the classifier itself expects; margins go through the sigmoid of a slope.
 
     ``state.probabilities`` of a classifier without any are not calibrated.
 
@@ -81,7 +81,7 @@ def own_probabilities(state: LearningState) -> FloatArray:
         return state.probabilities
     from lalbench.classifiers.margins import soft_probabilities
 
-    return soft_probabilities(state.classifier, state.X_pool, state.n_classes, slope_of(state))
+    return soft_probabilities(state.classifier, state.X_pool, state.n_classes, slope)
 
 
 def consensus(gains: FloatArray) -> FloatArray:
