@@ -5,67 +5,40 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import socket
 import stat
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 import requests
+from tests.data.http_server import (
+    CONTENT,
+    SHA256,
+    Behaviour,
+    Server,
+    dead_url,
+    good,
+    send,
+    serving,
+    stall,
+    status,
+    truncated,
+    wrong,
+)
 
 from lalbench.data.fetch import File, Patience, all_mirrors, default_cache, fetch
 from lalbench.errors import DownloadError, UserError
 
-CONTENT = bytes(range(256)) * 1200  # 300 kB: several chunks
-SHA256 = hashlib.sha256(CONTENT).hexdigest()
 QUICK = Patience(attempts=3, connect=2.0, read=0.5, pause=0.01)
 FILE_PATH = "uci/table one.p"
-
-Handler = BaseHTTPRequestHandler
-Behaviour = Callable[[Handler], None]
-
-
-@dataclass
-class Server:
-    """Answers each path with its behaviours in turn; the last one is repeated."""
-
-    base: str
-    behaviours: dict[str, list[Behaviour]] = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list)
-    headers: list[dict[str, str]] = field(default_factory=list)
-
-    def on(self, path: str, *behaviours: Behaviour) -> str:
-        self.behaviours[path] = list(behaviours)
-        return f"{self.base}{path}"
 
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    class Answer(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            found.asked.append(self.path)
-            found.headers.append(dict(self.headers))
-            queue = found.behaviours.get(self.path, [status(404)])
-            behaviour = queue.pop(0) if len(queue) > 1 else queue[0]
-            behaviour(self)
-
-        def log_message(self, *_: object) -> None:
-            """Silence."""
-
-    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
-    httpd.daemon_threads = True
-    found = Server(f"http://127.0.0.1:{httpd.server_address[1]}")
-    thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield found
-    httpd.shutdown()
-    thread.join()
-    httpd.server_close()
+    with serving() as found:
+        yield found
 
 
 @pytest.fixture(autouse=True)
@@ -77,54 +50,8 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("LALBENCH_CACHE", str(tmp_path / "default cache"))
 
 
-def send(content: bytes, announced: int | None = None, pause: float = 0.0) -> Behaviour:
-    """Sends ``content`` in eight parts; ``announced`` is the length that the header tells."""
-
-    def behave(handler: Handler) -> None:
-        handler.send_response(200)
-        handler.send_header("Content-Length", str(len(content) if announced is None else announced))
-        handler.end_headers()
-        size = -(-len(content) // 8)
-        for at in range(0, len(content), size):
-            handler.wfile.write(content[at : at + size])
-            handler.wfile.flush()
-            time.sleep(pause)
-
-    return behave
-
-
-def status(code: int) -> Behaviour:
-    return lambda handler: handler.send_error(code)
-
-
-def stall(seconds: float) -> Behaviour:
-    """Sends half of the file and then nothing."""
-
-    def behave(handler: Handler) -> None:
-        handler.send_response(200)
-        handler.send_header("Content-Length", str(len(CONTENT)))
-        handler.end_headers()
-        handler.wfile.write(CONTENT[: len(CONTENT) // 2])
-        handler.wfile.flush()
-        time.sleep(seconds)
-
-    return behave
-
-
-good = send(CONTENT)
-wrong = send(CONTENT[:-1] + b"!")
-truncated = send(CONTENT[:-1000], announced=len(CONTENT))
-
-
 def file(*urls: str) -> File:
     return File(path=FILE_PATH, pin=f"sha256:{SHA256}", urls=urls)
-
-
-def dead_url() -> str:
-    """A URL on a port where nothing listens."""
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{unused.getsockname()[1]}/f"
 
 
 def everything_below(folder: Path) -> list[str]:
