@@ -27,8 +27,9 @@ from lalbench.results.shown_standing import standing_tables
 from lalbench.study import load_study, with_results
 
 WINNER = "look_ahead"
+LEARNED = "neural_process"
 LIMITS = ("posterior_limit", "oracle_smooth")
-NOT_HAND_MADE = (WINNER, "random", "neural_process")
+NOT_HAND_MADE = (WINNER, "random", LEARNED)
 SIGNIFICANT = 0.05
 HEAD = """# Look-ahead: results of the proof
 
@@ -88,12 +89,18 @@ def finished(analysis: Analysis, place: Place) -> bool:
 
 
 def cell_row(analysis: Analysis, place: Place) -> dict[str, object]:
-    """What one place says; areas are divided by the number of steps."""
+    """What one place says; areas are divided by the number of steps.
+
+    The columns named *learned* are of the neural process, where the study has it.
+    """
     steps = analysis.study.steps
     best = best_hand_made(analysis, place)
     row: dict[str, object] = dict(zip(("classifier", "dataset", "setting"), place, strict=True))
     row["best"] = best
-    for other, name in (("random", "random"), (best, "best")):
+    others = {"random": "random", "best": best}
+    if LEARNED in analysis.strategies:
+        others["learned"] = LEARNED
+    for name, other in others.items():
         found = difference(analysis, place, other, "auac")
         for part in ("difference", "difference_low", "difference_high"):
             row[f"{name}_{part}"] = found[part] / steps
@@ -183,7 +190,14 @@ def share_of(analysis: Analysis, places: Sequence[Place], limit: str) -> float:
 def shown_cells(cells: pd.DataFrame) -> pd.DataFrame:
     """The table of all places as text; differences in points of a hundred."""
     shown = cells[["classifier", "dataset", "setting"]].copy()
-    for name, heading in (("random", "minus random"), ("best", "minus best hand-made")):
+    headings = {
+        "random": "minus random",
+        "best": "minus best hand-made",
+        "learned": f"minus {LEARNED}",
+    }
+    for name, heading in headings.items():
+        if f"{name}_difference" not in cells:
+            continue
         if name == "best":
             shown["best hand-made"] = cells["best"]
         shown[heading] = [_interval(row, name) for _, row in cells.iterrows()]

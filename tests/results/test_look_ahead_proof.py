@@ -55,7 +55,7 @@ def test_rows_by_plain_counting(made: Study) -> None:
         means = here.mean()
         best = means[["entropy", "hal_gauss"]].idxmax()
         assert row["best"] == best
-        for name, other in (("random", "random"), ("best", best)):
+        for name, other in (("random", "random"), ("best", best), ("learned", "neural_process")):
             gap = here["look_ahead"] - here[other]
             assert row[f"{name}_difference"] == pytest.approx(gap.mean() / made.steps)
             assert row[f"{name}_difference_low"] < gap.mean() / made.steps
@@ -77,6 +77,7 @@ def test_the_page(made: Study, capsys: pytest.CaptureFixture[str]) -> None:
     text = capsys.readouterr().out
     assert text.count("| svm ") == 4 + 2
     assert "share of oracle_smooth" in text
+    assert "minus neural_process" in text
 
 
 def test_several_studies_together(made: Study, capsys: pytest.CaptureFixture[str]) -> None:
