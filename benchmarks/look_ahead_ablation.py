@@ -15,14 +15,16 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from benchmarks.look_ahead_proof import SIGNIFICANT, WINNER, finished, markdown
+from benchmarks.look_ahead_proof import SIGNIFICANT, WINNER, finished, markdown, total_labels
 from lalbench.config import Study
 from lalbench.results.analysis import Analysis, Place
 from lalbench.results.statistics import compare, holm
 from lalbench.study import load_study, with_results
 
 HEAD = """Mean areas minus those of `look_ahead`, over data sets: below 0 is what the
-ingredient that is missing was worth. Written by `python -m benchmarks.look_ahead_ablation`.
+ingredient that is missing was worth; a star is a p below 0.05, Holm over the rows of a column.
+`look_ahead` has read as many labels as the rows. Written by `python -m
+benchmarks.look_ahead_ablation`.
 """
 
 
@@ -46,7 +48,9 @@ def given_study(description: str, arguments: Sequence[str] | None) -> Study:
 def table(analysis: Analysis, classifier: str) -> pd.DataFrame:
     """One row per strategy, as text; a column without finished places is left out."""
     names = [name for name in analysis.contenders if name != WINNER]
-    columns: dict[str, list[str]] = {"strategy": names}
+    read = total_labels(analysis, analysis.datasets[0], analysis.settings[0])
+    labels = [f"{read[name]:.0f}" for name in names]
+    columns: dict[str, list[str]] = {"strategy": names, "total labels": labels}
     for setting in analysis.settings:
         places = [
             place

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from scipy.stats import wilcoxon
+from scipy.stats import bootstrap, wilcoxon
 from statsmodels.stats.multitest import multipletests
 
 from benchmarks import look_ahead_ablation as ablation
@@ -66,10 +66,30 @@ def test_rows_by_plain_counting(made: Study) -> None:
         bound = here["oracle_smooth"] - here["random"]
         if bound.mean() > bound.std() / 3:  # its standard error, of nine splits
             assert row["share"] == pytest.approx(gains["look_ahead"] / gains["oracle_smooth"])
+            low, high = row["share_interval"]
+            resampled = scipy_interval(here)
+            assert low == pytest.approx(resampled.low, abs=0.1 * (resampled.high - resampled.low))
+            assert high == pytest.approx(resampled.high, abs=0.1 * (resampled.high - resampled.low))
         else:
             assert np.isnan(row["share"])
         rank = means.drop("oracle_smooth").rank(ascending=False)["look_ahead"]
         assert row["rank"] == rank
+
+
+def scipy_interval(here: pd.DataFrame) -> Any:
+    """Of the share of the bound's gain over random, by another program."""
+    gains = [here[name] - here["random"] for name in ("look_ahead", "oracle_smooth")]
+    found = bootstrap(
+        gains, lambda a, b, axis: a.sum(axis) / b.sum(axis),
+        paired=True, method="percentile", n_resamples=10_000, rng=np.random.default_rng(1),
+    )  # fmt: skip
+    return found.confidence_interval
+
+
+def test_the_rank_of_the_winner_is_always_shown() -> None:
+    ranks = {name: place for place, name in enumerate("abcde", 1)}
+    assert proof._ranks({**ranks, "look_ahead": 5.5}).endswith("d 4.0, look_ahead 5.5 (of 6)")
+    assert proof._ranks({**ranks, "look_ahead": 0.5}) == "look_ahead 0.5, a 1.0, b 2.0, c 3.0"
 
 
 def test_the_page(made: Study, capsys: pytest.CaptureFixture[str]) -> None:
@@ -78,6 +98,7 @@ def test_the_page(made: Study, capsys: pytest.CaptureFixture[str]) -> None:
     assert text.count("| svm ") == 4 + 2
     assert "share of oracle_smooth" in text
     assert "minus neural_process" in text
+    assert text.count("| 110 / 110 / 110 / 210 ") == 4  # here the learned one alone reads rewards
 
 
 def test_several_studies_together(made: Study, capsys: pytest.CaptureFixture[str]) -> None:

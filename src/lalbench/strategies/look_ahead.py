@@ -44,7 +44,9 @@ class LookAhead(ExpectedImprovement):
     Pitfalls:
         - Where the classifier cannot represent the boundary, a smooth objective can rise while
           the objective falls; ``consensus`` guards against that, a fixed ``sharpness`` does not.
-        - All depends on the label model: one of the same kind as the classifier teaches it little.
+        - With an SVM, balanced classes and all labels in the training it is hardly better than
+          random, with fewer than about fifteen labels of a class behind ``quire`` and
+          ``k_center_greedy``: docs/look-ahead.md has picture, proof and known failures.
         - With ``points: reward`` or ``both``, and with a label model wherever there is a reward
           set, it reads the reward labels; compare it with strategies that have as many labels.
 
