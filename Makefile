@@ -87,7 +87,7 @@ look-ahead-results: install ## run the studies about look-ahead and write their 
 	for study in $(LOOK_AHEAD); do snakemake --config study=studies/$$study.yaml --cores $(CORES) $(ARGS) || exit 1; done
 	python -m benchmarks.look_ahead_proof $(foreach study,$(filter-out look-ahead-ablation,$(LOOK_AHEAD)),studies/$(study).yaml) --together look-ahead-reward-apart-mnist look-ahead-reward-apart > docs/look-ahead-results.md
 	python -m benchmarks.look_ahead_ablation studies/look-ahead-ablation.yaml >> docs/look-ahead-results.md
-	python docs/figures/look_ahead_curves.py studies/look-ahead.yaml docs/figures
+	for study in $(filter-out look-ahead-ablation look-ahead-limit,$(LOOK_AHEAD)); do python docs/figures/look_ahead_curves.py studies/$$study.yaml docs/figures || exit 1; done
 
 lock: ## resolve the dependencies afresh and write the lock files
 	envs/lock.sh $(PYTHON) $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
