@@ -48,9 +48,8 @@ def given_study(description: str, arguments: Sequence[str] | None) -> Study:
 def table(analysis: Analysis, classifier: str) -> pd.DataFrame:
     """One row per strategy, as text; a column without finished places is left out."""
     names = [name for name in analysis.contenders if name != WINNER]
-    read = total_labels(analysis, analysis.datasets[0], analysis.settings[0])
-    labels = [f"{read[name]:.0f}" for name in names]
-    columns: dict[str, list[str]] = {"strategy": names, "total labels": labels}
+    read = total_labels(analysis, analysis.places)
+    columns = {"strategy": names, "total labels": [read[name] for name in names]}
     for setting in analysis.settings:
         places = [
             place

@@ -130,8 +130,8 @@ def cell_row(analysis: Analysis, place: Place) -> dict[str, object]:
         row["share"] = share
         if not np.isnan(share):
             row["share_interval"] = share_interval(analysis, [place], limit)
-    read = total_labels(analysis, place[1], place[2])
-    row["labels"] = " / ".join(f"{read[name]:.0f}" for name in (WINNER, *others.values()))
+    read = total_labels(analysis, [place])
+    row["labels"] = " / ".join(read[name] for name in (WINNER, *others.values()))
     return row
 
 
@@ -210,11 +210,15 @@ def share_interval(analysis: Analysis, places: Sequence[Place], limit: str) -> t
     return float(low), float(high)
 
 
-def total_labels(analysis: Analysis, dataset: str, setting: str) -> dict[str, float]:
-    """Strategy → labels that it has read after the last step."""
-    table = label_budget_table(analysis)
-    here = table[(table["dataset"] == dataset) & (table["setting"] == setting)]
-    return dict(zip(here["strategy"], here["label_budget"], strict=True))
+def total_labels(analysis: Analysis, places: Sequence[Place]) -> dict[str, str]:
+    """Strategy → labels that it has read after the last step, from–to where places differ."""
+    table = label_budget_table(analysis).set_index(["dataset", "setting"])
+    here = table.loc[sorted({(dataset, setting) for _, dataset, setting in places})]
+    budgets = here.groupby("strategy")["label_budget"]
+    return {
+        str(name): "–".join(f"{value:.0f}" for value in sorted({part.min(), part.max()}))
+        for name, part in budgets
+    }
 
 
 def shown_cells(cells: pd.DataFrame) -> pd.DataFrame:
@@ -257,6 +261,11 @@ def _share(value: float, interval: tuple[float, float]) -> str:
     return f"{100 * value:.0f} % [{low:.0f}, {high:.0f}]"
 
 
+def _labels(analysis: Analysis, places: Sequence[Place]) -> str:
+    read = total_labels(analysis, places)
+    return f"{WINNER} {read[WINNER]}, random {read['random']}"
+
+
 def _ranks(ranks: Mapping[str, float]) -> str:
     """The first four, and ``look_ahead`` where it is none of them."""
     order = sorted(ranks, key=lambda name: ranks[name])
@@ -272,7 +281,6 @@ def setting_table(analysis: Analysis, cells: pd.DataFrame) -> pd.DataFrame:
     for (classifier, setting), part in cells.groupby(["classifier", "setting"], sort=False):
         places = [(str(classifier), str(d), str(setting)) for d in part["dataset"]]
         ranks = {name: mean_rank(analysis, places, name) for name in analysis.contenders}
-        read = total_labels(analysis, places[0][1], places[0][2])
         mine = costs[(costs["strategy"] == WINNER) & (costs["classifier"] == classifier)]
         row = {
             "classifier": classifier,
@@ -280,7 +288,7 @@ def setting_table(analysis: Analysis, cells: pd.DataFrame) -> pd.DataFrame:
             "mean ranks": _ranks(ranks),
             **counts(part),
             "seconds per selection": f"{mine['select_per_step'].median():.2f}",
-            "total labels": f"{WINNER} {read[WINNER]:.0f}, random {read['random']:.0f}",
+            "total labels": _labels(analysis, places),
         }
         limit = next((name for name in LIMITS if name in analysis.strategies), None)
         if limit is not None:
@@ -300,17 +308,19 @@ def joint_table(parts: Sequence[tuple[Analysis, pd.DataFrame]]) -> pd.DataFrame:
     rows = []
     for (classifier, setting), part in cells.groupby(["classifier", "setting"], sort=False):
         total = dict.fromkeys(sorted(shared), 0.0)
+        labels = set()
         for analysis, own in parts:
             here = own[(own["classifier"] == classifier) & (own["setting"] == setting)]
             places = [(str(classifier), str(d), str(setting)) for d in here["dataset"]]
+            if places:
+                labels.add(_labels(analysis, places))
             for name in total:
                 total[name] += sum(mean_rank(analysis, [place], name) for place in places)
-        read = total_labels(parts[0][0], str(parts[0][1]["dataset"].iloc[0]), str(setting))
         row = {
             "classifier": classifier,
             "setting": setting,
             "mean ranks": _ranks({name: value / len(part) for name, value in total.items()}),
-            "total labels": f"{WINNER} {read[WINNER]:.0f}, random {read['random']:.0f}",
+            "total labels": "; ".join(sorted(labels)),
         }
         rows.append(row | counts(part))
     return pd.DataFrame(rows)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+
+from tests.loopback import SilentHandler, listening
 
 CONTENT = bytes(range(256)) * 1200
 """300 kB: several chunks."""
@@ -76,7 +77,7 @@ truncated = send(CONTENT[:-1000], announced=len(CONTENT))
 def serving() -> Iterator[Server]:
     """A server on loopback."""
 
-    class Answer(BaseHTTPRequestHandler):
+    class Answer(SilentHandler):
         def do_GET(self) -> None:
             found.asked.append(self.path)
             found.headers.append(dict(self.headers))
@@ -84,20 +85,9 @@ def serving() -> Iterator[Server]:
             behaviour = queue.pop(0) if len(queue) > 1 else queue[0]
             behaviour(self)
 
-        def log_message(self, *_: object) -> None:
-            """Silence."""
-
-    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
-    httpd.daemon_threads = True
-    found = Server(f"http://127.0.0.1:{httpd.server_address[1]}")
-    thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with listening(Answer) as url:
+        found = Server(url)
         yield found
-    finally:
-        httpd.shutdown()
-        thread.join()
-        httpd.server_close()
 
 
 def dead_url() -> str:

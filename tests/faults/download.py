@@ -11,12 +11,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from random import Random
 
 import yaml
 from tests.faults.laboratory import STUDY, Laboratory, kill_group, wait
+from tests.loopback import SilentHandler, listening
 
 from lalbench.data.fetch import CACHE_VARIABLE, MIRROR_VARIABLE, all_mirrors
 
@@ -44,7 +44,7 @@ class Server:
 def server(content: bytes) -> Iterator[Server]:
     """Serves ``content`` as ``FILE`` on the loopback address until the end of the block."""
 
-    class Answer(BaseHTTPRequestHandler):
+    class Answer(SilentHandler):
         def do_GET(self) -> None:
             self.send_response(200)
             self.send_header("Content-Length", str(len(content)))
@@ -57,20 +57,9 @@ def server(content: bytes) -> Iterator[Server]:
                 if found.slow:
                     time.sleep(SECONDS / 50)
 
-        def log_message(self, *_: object) -> None:
-            """Silence."""
-
-    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
-    httpd.daemon_threads = True
-    found = Server(f"http://127.0.0.1:{httpd.server_address[1]}")
-    thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
+    with listening(Answer) as url:
+        found = Server(url)
         yield found
-    finally:
-        httpd.shutdown()
-        thread.join()
-        httpd.server_close()
 
 
 def download_killed(lab: Laboratory, rng: Random, seconds: float) -> str:
